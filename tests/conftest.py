@@ -15,8 +15,11 @@ os.environ["SSL_CERT_FILE"] = os.devnull
 """No test trusts the authorities of this machine; to load them takes 50 ms for each TLS context."""
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False  # else each process that a test starts compiles all modules again
-settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("ordinary", max_examples=50, deadline=None)
+settings.register_profile("thorough", max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("survive", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ordinary")  # --hypothesis-profile names another: `make quick`, `make survive`
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import json
 from collections.abc import Collection, Mapping
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minidns.corefile import blocks
@@ -225,7 +225,6 @@ VALUES = st.dictionaries(st.sampled_from("AB"), st.text('{}$%AB \n",', max_size=
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=300)
 @given(COREFILES | st.text(), VALUES)
 @example("import", {})
 @example("import self", {})

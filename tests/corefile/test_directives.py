@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.corefile.directives import Directive, occurrences
@@ -45,7 +45,6 @@ def test_occurrences(text: str, expected: list[str]) -> None:
     assert [show(directive) for directive in read(text)] == expected
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "{", "}", "\n", '"x\ny"'])).map(" ".join))
 def test_no_token_is_lost(text: str) -> None:
     tokens = [token for directive in read(text) for token in directive.tokens]

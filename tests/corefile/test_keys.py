@@ -3,7 +3,7 @@ import ipaddress
 import dns.name
 import dns.reversename
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from minidns.corefile import keys
@@ -123,7 +123,6 @@ NETWORKS = st.one_of(
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(NETWORKS, st.data())
 def test_reverse_zones_hold_exactly_the_addresses(
     masked: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int], data: st.DataObject
@@ -143,7 +142,6 @@ def pointer(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> dns.name.
     return dns.reversename.from_address(str(address))
 
 
-@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_any_text_is_keys_or_an_error(text: str) -> None:
     try:

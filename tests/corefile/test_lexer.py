@@ -2,7 +2,7 @@ import re
 from contextlib import suppress
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from minidns.corefile.errors import ConfigError
@@ -58,7 +58,6 @@ def test_scan(text: str, expected: list[str]) -> None:
     assert [f"{token.line}:{token.text}" for token in tokens] == expected
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_scanned(text: str) -> None:
     tokens = list(scan(text, "Corefile"))
@@ -69,7 +68,6 @@ def test_any_text_can_be_scanned(text: str) -> None:
     assert all(1 <= line <= text.count("\n") + 1 for line in lines)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5))
 def test_quoted_words_are_scanned_unchanged(words: list[str]) -> None:
     for word in words:
@@ -82,7 +80,6 @@ def test_quoted_words_are_scanned_unchanged(words: list[str]) -> None:
 WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"#'), min_size=1)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(WORD, max_size=4), max_size=6))
 def test_plain_words_are_scanned_with_their_lines(lines: list[list[str]]) -> None:
     text = "\n".join(" ".join(words) for words in lines)
@@ -174,7 +171,6 @@ def test_an_expanded_text_has_at_most_1_mib(size: int) -> None:
         expand("{$A}", environ)
 
 
-@settings(deadline=None)
 @given(st.text("{}$%AB"), st.dictionaries(st.sampled_from("AB"), st.text("{}$%AB")))
 def test_expansion_ends(text: str, environ: dict[str, str]) -> None:
     with suppress(ValueError):  # a value that holds itself

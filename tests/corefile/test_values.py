@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.corefile import values
@@ -119,7 +119,6 @@ def test_length_of_a_pattern_is_limited() -> None:
         values.pattern("a" * 10_001)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_text_is_a_pattern_or_an_error(text: str) -> None:
     try:

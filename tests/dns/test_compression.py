@@ -206,7 +206,7 @@ def test_180_endpoints_over_tcp_fit_uncompressed() -> None:
     check(srv_query(65535, "tcp"), services(180, "10-244-0-"))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @example(4096)
 @given(st.integers(512, 9000))
 def test_any_edns_size(size: int) -> None:

@@ -243,7 +243,7 @@ async def test_client_that_does_not_read_is_hung_up_on() -> None:
         assert reader.at_eof() or reader.exception() is not None
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.binary(max_size=200).map(lambda each: b"GET /health " + each + b"\n"))
 async def test_any_bytes_end_in_a_reply_or_a_close(raw: bytes) -> None:
     async with serving(offering(("/health", saying(b"OK")), timeout_s=0.05)) as to:

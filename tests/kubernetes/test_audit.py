@@ -9,7 +9,7 @@ from random import Random
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.kubernetes.audit import PAUSE_S, SETTLE_S, Audit, Auditor, Followed, is_before
@@ -132,7 +132,6 @@ async def heals(names: Iterable[str], wrongs: Sequence[Wrong]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
 @given(st.sets(st.sampled_from(NAMES)), corruptions)
 def test_one_audit_later_it_is_the_truth(names: set[str], wrongs: list[Wrong]) -> None:
     asyncio.run(heals(sorted(names), wrongs))
@@ -196,7 +195,6 @@ async def finds_nothing(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
 @given(changes, changes, lags)
 def test_with_nothing_wrong_it_finds_nothing(
     before: list[tuple[str, str, float]], during: list[tuple[str, str, float]], lags: list[float]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.kubernetes import decode
@@ -293,7 +293,6 @@ events = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.binary() | events.map(lambda event: json.dumps(event).encode()))
 def test_any_line_is_an_event_or_one_of_two_errors(text: bytes) -> None:
     with suppress(ApiError, Gone):
@@ -302,7 +301,6 @@ def test_any_line_is_an_event_or_one_of_two_errors(text: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.binary() | objects.map(lambda obj: json.dumps(obj).encode()))
 def test_any_refusal_is_one_of_two_errors(body: bytes) -> None:
     assert str(decode.refusal(SERVICES, 500, body, None)).isprintable()

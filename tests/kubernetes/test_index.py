@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.kubernetes.objects import Key
@@ -8,7 +8,6 @@ keys = st.sampled_from([Key("a", name) for name in "xyz"])
 places = st.frozensets(st.sampled_from("123"))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(keys, places)))
 def test_the_order_of_moves_leaves_no_trace(moves: list[tuple[Key, frozenset[str]]]) -> None:
     index: Index[str] = Index()

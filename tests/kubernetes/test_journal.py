@@ -47,7 +47,7 @@ def played(events: list[tuple[float, Event]], until: float, hold_s: float) -> St
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     histories,
     histories,

@@ -5,7 +5,7 @@ from typing import Any
 
 import dns.message
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.dns import names
@@ -88,7 +88,6 @@ TYPES = ["A", "AAAA", "SRV", "CNAME", "PTR", "NS", "SOA", "TXT", "ANY"]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("body", ["pods verified; zonal", "strict; endpoint_pod_names"])
-@settings(deadline=None)
 @given(services, st.lists(endpoint, max_size=3), ports, words, addresses)
 def test_any_object(body: str, spec: Any, endpoints: Any, ports: Any, pod_ip: Any, ingress: Any) -> None:
     status = {"loadBalancer": {"ingress": [{"ip": each} for each in ingress]}}

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.kubernetes.objects import Key, Object
@@ -35,7 +35,6 @@ async def heals(history: History, *, streams: bool) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
 @given(history=steps, streams=st.booleans())
 def test_the_store_becomes_the_truth(history: History, streams: bool) -> None:
     asyncio.run(heals(history, streams=streams))

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.dns import names
@@ -67,14 +67,12 @@ def rebuilt(store: Store, order: random.Random) -> Store:
     return fresh
 
 
-@settings(deadline=None)
 @given(histories, BODIES, st.randoms(use_true_random=False))
 def test_any_history_answers_as_its_objects_alone(history: list[Event], body: str, order: random.Random) -> None:
     store, _ = played(history)
     assert everything(answers(store, body)) == everything(answers(rebuilt(store, order), body))
 
 
-@settings(deadline=None, max_examples=100)
 @given(histories, BODIES, st.randoms(use_true_random=False))
 def test_nothing_held_is_left_over(history: list[Event], body: str, order: random.Random) -> None:
     store, clock = played(history, hold_s=1.0)
@@ -83,7 +81,6 @@ def test_nothing_held_is_left_over(history: list[Event], body: str, order: rando
     assert everything(answers(store, body)) == everything(answers(rebuilt(store, order), body))
 
 
-@settings(deadline=None, max_examples=100)
 @given(histories, BODIES)
 def test_the_cited_objects_alone_give_the_same_answer(history: list[Event], body: str) -> None:
     store, _ = played(history)
@@ -98,7 +95,6 @@ def test_the_cited_objects_alone_give_the_same_answer(history: list[Event], body
         assert seen(ask(answers(small, body), *question)) == seen(answer), question
 
 
-@settings(deadline=None, max_examples=100)
 @given(histories, BODIES, st.sampled_from([0.0, 1.0]), st.data())
 def test_an_answer_none_of_whose_keys_was_touched_is_as_before(
     history: list[Event], body: str, hold_s: float, data: st.DataObject
@@ -141,7 +137,6 @@ def everything_outside(made: ExternalZones) -> list[ClusterAnswer]:
     return found
 
 
-@settings(deadline=None, max_examples=100)
 @given(histories, BODIES, st.booleans())
 def test_nor_is_one_from_outside(history: list[Event], body: str, headless: bool) -> None:
     store, _ = played([])

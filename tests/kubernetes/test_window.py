@@ -8,7 +8,7 @@ from random import Random
 import dns.flags
 import dns.message
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.dns.model import Opt, Query, Question, Response, RRset
@@ -82,7 +82,6 @@ def sent(cluster: made.Cluster, name: str, qtype: str, size: int) -> bytes:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 120), min_size=1, max_size=5),
     st.sampled_from(["A", "AAAA", "SRV", "TXT", "CNAME"]),

@@ -1,6 +1,6 @@
 """A mapping within bounds."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.plugins.cache.store import Bounded
@@ -54,7 +54,6 @@ def test_what_is_too_big_is_not_kept_and_costs_nobody() -> None:
     assert values.get("b") is None  # what it was to replace is old
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.one_of(st.none(), st.binary(max_size=25)))))
 def test_never_more_than_the_bounds_and_always_the_last_value(steps: list[tuple[str, bytes | None]]) -> None:
     values = bounded()

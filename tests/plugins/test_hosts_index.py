@@ -1,6 +1,6 @@
 """An index of flat arrays against a dict of lists."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.plugins.hosts.table import CompactIndex
@@ -8,7 +8,6 @@ from minidns.plugins.hosts.table import CompactIndex
 KEYS = st.binary(max_size=3)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(KEYS, st.integers(0, 2**32 - 1))), st.lists(KEYS))
 def test_it_is_a_dict_of_lists(pairs: list[tuple[bytes, int]], more: list[bytes]) -> None:
     index, expected = CompactIndex(1), dict[bytes, list[int]]()

@@ -1,6 +1,6 @@
 """The resolv.conf of an enrolled pod, with the simulated kubelet as the oracle."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.dns.resolv_conf import nameservers
@@ -31,7 +31,6 @@ def pod(**spec: object) -> Json:
     return {"metadata": {"namespace": "shop"}, "spec": spec}
 
 
-@settings(deadline=None)
 @given(
     st.none() | CONFIGS,
     st.sampled_from(["cluster.local", "", "corp.example.org"]),
@@ -49,7 +48,6 @@ def test_a_pod_gets_what_its_kubelet_would_have_written(config: Json | None, dom
     assert kubelet.resolv_conf(pod(dnsPolicy="None", dnsConfig=made), node) == wanted
 
 
-@settings(deadline=None)
 @given(
     st.none() | CONFIGS,
     st.sampled_from(["cluster.local", "corp.example.org"]),
@@ -91,7 +89,6 @@ def test_what_no_kubelet_wrote_says_nothing(text: str, spec: Json) -> None:
     assert node_searches(text, spec, "shop") is None
 
 
-@settings(deadline=None)
 @given(CONFIGS)
 def test_the_api_server_takes_it(config: Json) -> None:
     made = pointed_at({"dnsConfig": config}, "shop", Cluster("cluster.local"), SERVER)

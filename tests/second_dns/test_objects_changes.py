@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.kubernetes.documents import Json
@@ -25,13 +25,11 @@ OBJECTS = st.dictionaries(NAMES, TREES, max_size=3)
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map(tuple)
 
 
-@settings(deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_merge_patch_makes_the_one_of_the_other(before: Json, after: Json) -> None:
     assert merged(before, merge_patch(before, after)) == after
 
 
-@settings(deadline=None)
 @given(OBJECTS)
 def test_nothing_changed_is_an_empty_patch(obj: Json) -> None:
     assert merge_patch(obj, obj) == {}
@@ -46,7 +44,6 @@ def _fits(obj: Json, path: tuple[str, ...]) -> bool:
     return True
 
 
-@settings(deadline=None)
 @given(OBJECTS, PATHS, TREES)
 def test_what_was_done_can_be_undone(obj: Json, path: tuple[str, ...], value: object) -> None:
     if not _fits(obj, path):
@@ -57,7 +54,6 @@ def test_what_was_done_can_be_undone(obj: Json, path: tuple[str, ...], value: ob
     assert revert_changes(changed, [made]) == (obj, ())
 
 
-@settings(deadline=None)
 @given(OBJECTS, PATHS, TREES, TREES)
 def test_what_somebody_else_changed_since_is_left(
     obj: Json, path: tuple[str, ...], value: object, theirs: object
@@ -69,7 +65,6 @@ def test_what_somebody_else_changed_since_is_left(
     assert revert_changes(now, [made]) == (now, (made,))
 
 
-@settings(deadline=None)
 @given(OBJECTS, PATHS, TREES)
 def test_undoing_twice_is_undoing_once(obj: Json, path: tuple[str, ...], value: object) -> None:
     if not _fits(obj, path):

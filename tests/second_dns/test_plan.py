@@ -1,7 +1,7 @@
 """The changes of workloads by enrol, and the workloads that it refuses."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.second_dns import plan as planning
@@ -92,7 +92,6 @@ CONFIGS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("obj", [WEB, STS, DS], ids=["deploy", "sts", "ds"])
-@settings(deadline=None)
 @given(st.none() | CONFIGS, st.sampled_from(["ClusterFirst", None]))
 def test_all_in_place_and_back(obj: Json, own: Json | None, policy: str | None) -> None:
     obj = copy_of(obj)

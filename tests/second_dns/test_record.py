@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.second_dns import record
@@ -50,7 +50,6 @@ def owner(made: Record) -> Json:
     return {"apiVersion": "apps/v1", "kind": ref.kind.name, "metadata": meta}
 
 
-@settings(deadline=None)
 @given(RECORDS)
 def test_what_is_written_is_read(made: Record) -> None:
     obj = json.loads(json.dumps(made.config_map(owner(made))))
@@ -103,7 +102,6 @@ def test_time_runs_out(until: str, is_over: bool) -> None:
     assert GOOD._replace(until=until).is_over(1000.0) is is_over
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**33))
 def test_times(at: int) -> None:
     assert record.parse_time(record.format_time(at)) == at

@@ -131,7 +131,7 @@ DEATHS = st.tuples(st.integers(0, 4), st.booleans())
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @given(deaths=st.lists(DEATHS, max_size=4))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_killed_again_and_again(way: str, deaths: list[tuple[int, bool]]) -> None:
     """Enrol dies, and so does each unenrol that follows, but the last."""
     asyncio.run(_dies(way, deaths))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from minidns.commands import trial_export
 from minidns.explain.changes import relevant
@@ -147,7 +147,6 @@ def test_numbers_and_words_stay(text: str) -> None:
     assert Redaction("cluster.local").text(text) == text
 
 
-@settings(max_examples=50, deadline=None)
 @given(histories)
 def test_a_written_object_is_read_as_the_same(history: list[Event]) -> None:
     readers: dict[Kind, Callable[[objects.Json], Object]] = {

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.upstream.single_flight import SingleFlight
@@ -187,7 +187,6 @@ ACTS = st.lists(st.tuples(st.sampled_from("jjjcar"), st.integers(0, 3), st.integ
 
 
 @given(ACTS)
-@settings(deadline=None)
 def test_whatever_happens_one_is_asked_at_a_time_and_all_hear(acts: list[tuple[str, int, int]]) -> None:
     asyncio.run(play(acts))
 

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.api.kinds import KINDS, named
@@ -105,7 +105,6 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.data())
 def test_any_object_is_taken_or_refused(data: st.DataObject) -> None:
     cluster = Cluster()
