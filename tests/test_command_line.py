@@ -72,6 +72,13 @@ WRONG = [
     ("minidns trial rum", 2, "rum run clean"),
     ("minidns trial run", 2, "--names minidns trial --help"),
     ("minidns trial run --name a --rate 2", 2, "--rate 2"),
+    ("minidns trial run --name a..b", 2, "--name a..b"),
+    ("minidns compare svc/kube-dns kubernetes.default", 2, "kubernetes.default server svc/NAME --name"),
+    ("minidns probe kube-dns --name a", 2, "kube-dns server svc/NAME minidns probe --help"),
+    ("minidns probe 10.0.0.1:0 --name a", 2, "10.0.0.1:0 port"),
+    ("minidns probe 10.0.0.1", 2, "--name --names minidns probe --help"),
+    ("minidns probe 10.0.0.1 --name a -t AAA", 2, "-t AAA type"),
+    ("minidns relay kube-dns", 2, "kube-dns server svc/NAME"),
     ("minidns completion tcsh", 2, "bash zsh fish minidns --help"),
     ("minidns status --diffs", 2, "--diffs --diff minidns status --help"),
     ("minidns enrol deploy/web --al", 2, "--al --all"),
@@ -142,8 +149,12 @@ WRONG = [
     ("minidns-sim run --seed 0 Good", 2, "--seed 0"),
     ("minidns-sim run --print --hash Good", 2, "--hash --print"),
     ("minidns-sim resolve", 2, "NAME"),
-    ("minidns-sim resolve --resolv-conf nosuch a", 2, "minidns-sim resolve: nosuch"),
     ("minidns-sim trial --plant gremlins", 2, "--plant gremlins one-replica"),
+    ("minidns-sim trial --plant softwar", 2, '--plant softwar "software"'),
+    ("minidns-sim walk shop/cat web", 2, 'shop/cat "shop/cart"'),
+    ("minidns-sim walk shop/cart web AAA", 2, 'AAA SRV "AAAA"'),
+    ("minidns-sim walk shop/cart web --as muls", 2, 'muls "musl"'),
+    ("minidns-sim walk shop/cart web --fault 'los at outside'", 2, 'los "lose"'),
     ("minidns-sim explore --jobs 0", 2, "--jobs 0"),
     ("minidns-sim walk", 2, "POD NAME: minidns-sim walk --help"),
     ("minidns-sim lesson 99", 2, "99 minidns-sim lesson --help"),
@@ -160,9 +171,68 @@ def test_what_is_wrong(line: str, status: int, cause: str, capsys: Capture) -> N
     assert mentions(err, cause)
     assert not PYTHON.search(out + err)
     lines = err.splitlines()
-    if status == 2 and "resolve: " not in err:  # the one line that matters, and where the help is
+    if status == 2:  # the one line that matters, and where the help is
         assert len(lines) == 2
         assert re.match("see minidns(-sim)? ", lines[1])
+
+
+UNREADABLE = {
+    "minidns -conf": ("", 1),
+    "minidns --kubeconfig": ("", 1),
+    "minidns --resolv-conf": ("--kubeconfig nosuch", 1),
+    "minidns up --kubeconfig": ("", 1),
+    "minidns up --resolv-conf": ("", 1),
+    "minidns clone --corefile": ("", 1),
+    "minidns clone --kubeconfig": ("", 1),
+    "minidns enrol --kubeconfig": ("deploy/web --all", 1),
+    "minidns unenrol --kubeconfig": ("deploy/web", 1),
+    "minidns status --kubeconfig": ("", 1),
+    "minidns split-dns --root": ("plan", 1),
+    "minidns probe --names": ("127.0.0.1:1", 4),
+    "minidns probe --from-log": ("127.0.0.1:1", 4),
+    "minidns probe --kubeconfig": ("svc/kube-dns --name a", 4),
+    "minidns probe --resolv-conf": ("127.0.0.1:1 --name a --as glibc", 4),
+    "minidns relay --kubeconfig": ("svc/kube-dns", 1),
+    "minidns compare --names": ("127.0.0.1:1 127.0.0.1:2", 4),
+    "minidns compare --from-log": ("127.0.0.1:1 127.0.0.1:2", 4),
+    "minidns compare --kubeconfig": ("svc/kube-dns svc/kube-dns-2 --name a", 4),
+    "minidns trial --names": ("run", 1),
+    "minidns trial --from-log": ("run", 1),
+    "minidns trial --kubeconfig": ("run --name a", 1),
+    "minidns web --kubeconfig": ("", 1),
+    "minidns-sim demo --apply": ("", 1),
+    "minidns-sim up --coredns": ("--state .", 1),
+    "minidns-sim run files": ("", 1),
+    "minidns check file": ("", 1),
+    "minidns-sim resolve --resolv-conf": ("a", 4),
+    "minidns-sim walk --setup": ("shop/cart web", 4),
+    "minidns-sim web --setup": ("", 1),
+}
+"""Flags and arguments that name a file to read: the rest of the line, and the exit status: 1, or 4 where 1 is an answer."""
+WRITTEN = {"-pidfile", "--report", "--state"}
+
+
+def test_every_flag_that_names_a_file_is_in_the_table() -> None:
+    kinds = ("FILE", "FOLDER", "PATH")
+    flags = {
+        f"{name} {(action.option_strings or [action.dest])[0]}"
+        for name, parser in PARSERS.items()
+        for action in parser._actions
+        if action.help != SUPPRESS and (action.metavar in kinds or action.dest == "file")
+    }
+    assert {flag for flag in flags if flag.split()[-1] not in WRITTEN} == set(UNREADABLE)
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_file_that_is_not_there(what: str, capsys: Capture) -> None:
+    rest, status = UNREADABLE[what]
+    *name, flag = what.split()
+    words = [f"{flag}=nosuch"] if flag.startswith("-") else ["nosuch"]
+    assert run_words(*name, *words, *rest.split()) == status
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "nosuch" in err or "kubeconfig" in err  # which is read before other files
+    assert not PYTHON.search(err)
 
 
 ODD = ["", "x", "\u0663", "-1", "9" * 20, "a:b:c", ":", "[::1", "nan", "1e999", "/"]

@@ -30,7 +30,7 @@ _NOTES = """\
 servers: 10.96.0.10, 127.0.0.1:5354, svc/NAME (its cluster IP), pods/NAME (each pod)
 
 exit status: 0 alike, 1 a server is at fault, 2 wrong usage, 4 a server never
-answered"""
+answered, or a file or the cluster cannot be read"""
 
 
 def parser() -> Parser:
@@ -66,7 +66,7 @@ def parser() -> Parser:
 @escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
-    args = parser().parse(argv)
+    args = lookups.parse(parser(), argv)
     return lookups.run("compare", lambda: _run(args))
 
 

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from minidns.corefile.errors import ConfigError
 from minidns.dns import names
 from minidns.dns.model import Question
+from minidns.dns.rdata import type_number
 from minidns.kubernetes.documents import Documents
 from minidns.kubernetes.resources import ApiError
 from minidns.probe import questions, servers
@@ -24,12 +25,12 @@ from minidns.text.files import describe
 from minidns.upstream.upstream import joined
 
 _MAX_RATE = 100_000
-WRONG_USAGE, UNANSWERED = 2, 4
-"""Exit statuses: the command cannot begin; a server or the cluster does not answer."""
+UNANSWERED = 4
+"""Exit status: a file or the cluster cannot be read, or a server does not answer."""
 
 
 class Unusable(Exception):
-    """The command cannot begin; ``str()`` says why and what to do."""
+    """There are no questions to ask; ``str()`` says why and what to do."""
 
 
 def add_options(parser: Parser) -> None:
@@ -42,6 +43,7 @@ def add_options(parser: Parser) -> None:
         "-t",
         "--type",
         action="append",
+        type=_record_type,
         metavar="TYPE",
         help="record type of names without one; may be repeated (default: A and AAAA)",
     )
@@ -74,9 +76,9 @@ def add_options(parser: Parser) -> None:
     session.add_options(parser)
 
 
-def add_source(parser: Parser, *, required: bool = True) -> None:
-    """Add the options that select the names to look up."""
-    source = parser.add_mutually_exclusive_group(required=required)
+def add_source(parser: Parser) -> None:
+    """Add the options that select the names to look up; see `check_source`."""
+    source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--names", metavar="FILE", help="file with NAME or NAME TYPE lines; - for stdin"
     )
@@ -93,10 +95,43 @@ def add_source(parser: Parser, *, required: bool = True) -> None:
     source.add_argument("--name", action="append", help="a name; may be repeated")
 
 
-def has_source(args: argparse.Namespace) -> bool:
-    """Return whether one of the options that select names is there."""
+def check_source(parser: Parser, args: argparse.Namespace) -> None:
+    """Exit with status 2 if no option selects names, or a name is none."""
     given = (args.names, args.from_services, args.from_log, args.name)
-    return any(value is not None for value in given)
+    if all(value is None for value in given):
+        parser.error(
+            "names to look up are needed: --name NAME, --names FILE, --from-services"
+            " or --from-log FILE"
+        )
+    try:
+        list(questions.from_list(args.name or (), ("A",), "--name"))
+    except WrongLine as error:
+        parser.error(str(error))
+
+
+def check_servers(parser: Parser, words: Sequence[str], hint: str = "") -> None:
+    """Exit with status 2 if a word names no server; ``hint`` says what it may be."""
+    for word in words:
+        try:
+            servers.check(word)
+        except NoServer as error:
+            parser.error(f"{error}{hint}")
+
+
+def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
+    """Return the values of the arguments; exit with status 2 if they are wrong."""
+    args = parser.parse(argv)
+    check_servers(parser, args.servers, "; a name to look up follows --name")
+    check_source(parser, args)
+    return args
+
+
+def _record_type(text: str) -> str:
+    try:
+        type_number(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: not a record type") from None
+    return text.upper()
 
 
 def _edns_size(text: str) -> int:
@@ -177,7 +212,7 @@ async def questions_of(
         ApiError: the Services cannot be listed.
 
     """
-    types = [rtype.upper() for rtype in args.type or ("A", "AAAA")]
+    types = args.type or ("A", "AAAA")
     if args.from_services is not None:
         assert api is not None
         zone = names.absolute(args.zone)
@@ -220,9 +255,6 @@ def run(name: str, command: Callable[[], Coroutine[None, None, int]]) -> int:
     """Run the command called ``name``; return its exit status."""
     try:
         return asyncio.run(command())
-    except (Unusable, NoServer, WrongLine) as error:
-        status, reason = WRONG_USAGE, str(error)
-    except (ApiError, ConfigError) as error:
-        status, reason = UNANSWERED, str(error)
-    print(f"minidns {name}: {reason}", file=sys.stderr)
-    return status
+    except (Unusable, NoServer, WrongLine, ApiError, ConfigError) as error:
+        print(f"minidns {name}: {error}", file=sys.stderr)
+        return UNANSWERED

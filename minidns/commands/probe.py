@@ -45,7 +45,7 @@ servers: 10.96.0.10, 127.0.0.1:5354, svc/NAME (its cluster IP), pods/NAME (each 
 Ctrl-C ends the probe and prints the summary.
 
 exit status: 0 nothing failed, 1 lookups failed, 2 wrong usage, 4 a server did not
-answer at all"""
+answer at all, or a file or the cluster cannot be read"""
 
 
 def parser() -> Parser:
@@ -115,7 +115,7 @@ def _count(text: str) -> int:
 @escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
-    args = parser().parse(argv)
+    args = lookups.parse(parser(), argv)
     return lookups.run("probe", lambda: _run(args))
 
 

@@ -79,13 +79,12 @@ def _listen(text: str) -> Target:
 @escaping
 def main(argv: Sequence[str]) -> int:
     """Relay until a signal comes; return the exit status."""
-    args = parser().parse(argv)
+    arguments = parser()
+    args = arguments.parse(argv)
+    lookups.check_servers(arguments, args.servers)
     try:
         return asyncio.run(_run(args))
-    except NoServer as error:
-        print(f"minidns relay: {error}", file=sys.stderr)
-        return 2
-    except (ApiError, ConfigError) as error:
+    except (NoServer, ApiError, ConfigError) as error:
         print(f"minidns relay: {error}", file=sys.stderr)
     except OSError as error:
         listen = args.listen.label

@@ -71,7 +71,7 @@ def parser() -> Parser:
         choices=("run", "clean"),
         help="run a trial, or remove what trials have left in the cluster",
     )
-    lookups.add_source(parser, required=False)
+    lookups.add_source(parser)
     _add_search(parser)
     _add_places(parser)
     parser.add_argument(
@@ -208,10 +208,8 @@ def main(argv: Sequence[str]) -> int:
         return trial_export.main(argv[1:])
     arguments = parser()
     args = arguments.parse(argv)
-    if args.action == "run" and not lookups.has_source(args):
-        arguments.error(
-            "names to look up are needed: --names, --name, --from-services, --from-log"
-        )
+    if args.action == "run":
+        lookups.check_source(arguments, args)
     args.repeat = shlex.join(["minidns", "trial", *argv])
     return session.run(f"minidns trial {args.action}", args, trial)
 

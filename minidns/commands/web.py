@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
+from minidns.kubernetes.resources import ApiError
 from minidns.laptop import corefile as laptop
 from minidns.second_dns import session
 from minidns.text.arguments import Parser
@@ -45,6 +46,11 @@ def main(argv: Sequence[str]) -> int:
 async def _serve(args: argparse.Namespace, cluster: session.Session) -> int:
     file = session.kubeconfig(args)
     context = args.context or ""
+    try:  # so that a cluster that cannot be reached is one line, and no page
+        await cluster.api.find("/api/v1/namespaces/kube-system/services/kube-dns")
+    except ApiError as error:
+        if not error.status:
+            raise
     name = laptop.cluster(file, context) if file else "the cluster of this pod"
     try:
         async with chain.running(file, context) as own:

@@ -37,6 +37,17 @@ def needs_cluster(text: str) -> bool:
     return text.startswith(_SERVICES + _PODS)
 
 
+def check(text: str) -> None:
+    """Check that ``text`` names a server, which may not exist.
+
+    Raises:
+        NoServer: it names none.
+
+    """
+    if not needs_cluster(text):
+        from_address(text)
+
+
 def from_address(text: str) -> Target:
     """Return the server at an address.
 
@@ -54,8 +65,8 @@ def from_address(text: str) -> Target:
         ipaddress.ip_address(host)
     except ValueError as error:
         raise NoServer(
-            f"{text}: an address is needed, such as 10.96.0.10 or 127.0.0.1:5354, or"
-            " svc/NAME or pods/NAME in a cluster"
+            f"{text}: not a server: it is an address, such as 10.96.0.10 or"
+            " 127.0.0.1:5354, or svc/NAME or pods/NAME of a cluster"
         ) from error
     if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):
         raise NoServer(f"{text}: {port} is not a port (1 to 65535)")

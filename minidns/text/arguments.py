@@ -6,7 +6,7 @@ one line, ``PROGRAM COMMAND: what: why; what to do``, and the name of the help.
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
 from textwrap import fill
@@ -19,6 +19,8 @@ CHOICE = re.compile(r"invalid choice: '?(?P<value>.*?)'? \(choose from (?P<known
 FLAG = re.compile(r"--?[A-Za-z]")
 SURROGATES = re.compile("[\ud800-\udfff]")
 """Stand for bytes that are not UTF-8 (PEP 383)."""
+MOST_SHOWN = 60
+"""limit: known words that an error lists."""
 NO_DEFAULT = (None, False, argparse.SUPPRESS)
 
 
@@ -136,8 +138,8 @@ class Parser(argparse.ArgumentParser):
 
 def _wrong_value(name: str, why: str) -> str:
     if match := CHOICE.fullmatch(why):
-        known = match["known"].replace("'", "")
-        return f"{name} {match['value']}: not one of {known}"
+        known = match["known"].replace("'", "").split(", ")
+        return f"{name} {not_one_of(match['value'], known)}"
     if why.startswith("expected "):
         return f"{name}: a value is needed"
     if why.startswith("not allowed with argument "):
@@ -159,6 +161,18 @@ def did_you_mean(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
     """
     similar = get_close_matches(word, list(known), 1)
     return f'; did you mean "{similar[0]}"?' if similar else ""
+
+
+def not_one_of(word: str, known: Iterable[str]) -> str:
+    """Return the error about a word that is none of the known ones, which it lists.
+
+    >>> not_one_of("pat", ["path", "node"])
+    'pat: not one of path, node; did you mean "path"?'
+    """
+    words = list(known)
+    more = f" and {len(words) - MOST_SHOWN} more" if len(words) > MOST_SHOWN else ""
+    shown = ", ".join(words[:MOST_SHOWN])
+    return f"{word}: not one of {shown}{more}{did_you_mean(word, words)}"
 
 
 def port(text: str) -> int:

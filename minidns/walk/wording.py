@@ -1,9 +1,34 @@
 """Words about queries and resolv.conf that the steps of walks use."""
 
 from minidns.dns.model import TC, FormatError
-from minidns.dns.rdata import rcode_name, to_text, type_name
+from minidns.dns.rdata import rcode_name, to_text, type_name, type_number
 from minidns.dns.reply import decode_reply
 from minidns.dns.wire import question_name
+from minidns.stub.protocol import BOTH
+from minidns.text.arguments import did_you_mean
+
+COMMON_TYPES = ("A", "AAAA", "SRV", "PTR", "TXT", "MX", "NS", "SOA", "CNAME")
+"""Types to suggest; others can be asked for as well."""
+
+
+def lookup_types(words: str) -> tuple[int, ...]:
+    """Return the types of a lookup; without words those of getaddrinfo, A and AAAA.
+
+    Raises:
+        ValueError: a word is no record type; the text lists common ones.
+
+    """
+    found = []
+    for word in words.split():
+        try:
+            found.append(type_number(word))
+        except ValueError:
+            similar = did_you_mean(word.upper(), COMMON_TYPES)
+            known = ", ".join(COMMON_TYPES)
+            raise ValueError(
+                f"{word}: not a record type, such as {known}{similar}"
+            ) from None
+    return tuple(found) or BOTH
 
 
 def asked(wire: bytes) -> tuple[str, str]:

@@ -20,11 +20,12 @@ from minidns.kubernetes.documents import Documents, Json
 from minidns.kubernetes.objects import SERVICE_NAME
 from minidns.kubernetes.resources import ApiError
 from minidns.probe import exchange, libc
-from minidns.stub.protocol import BOTH, Failure, Outcome, Send, Status
+from minidns.stub.protocol import Failure, Outcome, Send, Status
+from minidns.text.arguments import not_one_of
 from minidns.walk.drive import Carry, drive
 from minidns.walk.recorder import ACTIVE, PROXY, RecordedLookup, Recorder
 from minidns.walk.steps import Client, Kind, Walk
-from minidns.walk.wording import has_records, outcome, with_nameserver
+from minidns.walk.wording import has_records, lookup_types, outcome, with_nameserver
 from minidns.web.chain import OwnChain
 from minidns.web.source import Action, Asked, Choices, Option, Wrong
 
@@ -92,10 +93,13 @@ class ClusterSource:
         """
         library = asked.resolver or libc.LIBRARIES[0]
         if library not in libc.LIBRARIES:
-            known = ", ".join(libc.LIBRARIES)
-            raise Wrong(f"{library}: no such resolver; there are: {known}")
+            raise Wrong(not_one_of(library, libc.LIBRARIES))
         if not asked.name.strip("."):
             raise Wrong("a name is needed, such as kubernetes.default")
+        try:
+            types = lookup_types(asked.type)
+        except ValueError as error:
+            raise Wrong(str(error)) from None
         try:
             pod, service = await self._pod(asked.pod), await self._service()
         except ApiError as error:
@@ -109,8 +113,10 @@ class ClusterSource:
         is_own = own == (service.address,)
         theirs = _OverNetwork(service, {"udp": self.udp, "tcp": self.tcp})
         return [
-            await _walk(asked.name, client if is_own else served, service, theirs),
-            await _walk(asked.name, local, _HERE, self.chain.carry),
+            await _walk(
+                asked.name, types, client if is_own else served, service, theirs
+            ),
+            await _walk(asked.name, types, local, _HERE, self.chain.carry),
         ]
 
     async def _pod(self, key: str) -> Json:
@@ -122,8 +128,7 @@ class ClusterSource:
             pod = await self.api.find(path)
         if pod is None:
             pods = await self.api.list_objects("/api/v1/pods")
-            there = ", ".join(_key(each, "/", 0) for each in pods[:MOST])
-            raise Wrong(f"{key}: there is no such pod; there are: {there}")
+            raise Wrong(not_one_of(key, [_key(each, "/", 0) for each in pods[:MOST]]))
         return pod
 
     async def _service(self) -> Service:
@@ -206,19 +211,21 @@ class _OverNetwork:
         return Failure.REFUSED if got.kind is exchange.Kind.REFUSED else None
 
 
-async def _walk(name: str, client: Client, service: Service, carry: Carry) -> Walk:
+async def _walk(
+    name: str, types: tuple[int, ...], client: Client, service: Service, carry: Carry
+) -> Walk:
     """Look ``name`` up; return the walk."""
     now = asyncio.get_running_loop().time
     recorder = Recorder(client, name, now, now())
     token = ACTIVE.set(recorder)
     try:
-        recorder.call(BOTH)
+        recorder.call(types)
         problem = await carry.problem() if isinstance(carry, _OverNetwork) else ""
         if problem:
             recorder.result(Outcome(Status.FAILED, name, error=problem))
         else:
             resolver = libc.resolver(client.resolver, client.resolv_conf, Random())
-            lookup = RecordedLookup(resolver, resolver.look_up(name, BOTH))
+            lookup = RecordedLookup(resolver, resolver.look_up(name, types))
             await drive(lookup, carry)
     finally:
         ACTIVE.reset(token)

@@ -10,6 +10,7 @@ from importlib import resources
 from string import Template
 
 from minidns.walk.steps import Walk
+from minidns.walk.wording import COMMON_TYPES
 from minidns.web.picture import safe, sides
 from minidns.web.source import Asked, Choices, Option
 
@@ -48,6 +49,7 @@ def document(
         "names": "".join(f'<option value="{safe(name)}">' for name in choices.names),
         "pods": _options(choices.pods, asked.pod),
         "resolvers": _options(choices.resolvers, asked.resolver),
+        "types": _options(_TYPES, asked.type.upper()),
         "wrong": safe(wrong),
         "walk": sides(walks) if walks else "",
         "panels": "".join(_panels(choices)),
@@ -56,6 +58,7 @@ def document(
     return Template(_file("page.html")).substitute(values), policy(nonce)
 
 
+_TYPES = (Option("", "A and AAAA"), *map(Option, COMMON_TYPES))
 _BURST = '<button id="burst">1,000 lookups</button>'
 
 

@@ -19,6 +19,8 @@ class Asked(NamedTuple):
     name: str = ""
     resolver: str = ""
     """The name of a stub resolver; empty for that of the pod's programs."""
+    type: str = ""
+    """Record types with spaces between them; empty for A and AAAA."""
 
 
 class Option(NamedTuple):

@@ -25,7 +25,7 @@ from ..scenario import clock
 from ..scenario.stage import staged
 from .common import add_folder, count, fail
 
-FOUND, FAILED, UNKNOWN = 0, 1, 2
+FOUND, FAILED, UNKNOWN, UNREADABLE = 0, 1, 2, 4
 _EXAMPLES = {
     "minidns-sim resolve --list": "the resolvers",
     "minidns-sim resolve --as musl-1.2.3 --pod default/app kubernetes.default": "what "
@@ -42,11 +42,15 @@ scenario. With --resolv-conf they go to described servers in virtual time, and a
 without --answer does not exist.
 
 exit status: 0 found, 1 the lookup failed, 2 there is no such resolver, pod or name, or
-the command line is wrong"""
+the command line is wrong, 4 a file cannot be read"""
 
 
 class Wrong(Exception):
     """The command line names something that there is not; the text says what is."""
+
+
+class _Unreadable(Exception):
+    """A file cannot be read."""
 
 
 class _Resolved(NamedTuple):
@@ -109,14 +113,17 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
-    args = parser().parse(argv)
+    arguments = parser()
+    args = arguments.parse(argv)
     if args.list:
         print(kinds.listing())
         return FOUND
     try:
         report, known = _resolve(args)
     except Wrong as error:
-        return fail("resolve", error, UNKNOWN)
+        arguments.error(str(error))
+    except _Unreadable as error:
+        return fail("resolve", error, UNREADABLE)
     if args.output == "json":
         print(json.dumps(report, indent=2))
     else:
@@ -154,10 +161,8 @@ def _resolve(args: argparse.Namespace) -> _Resolved:
 def _kind(name: str) -> kinds.Kind:
     try:
         return kinds.find(name)
-    except kinds.UnknownResolver:
-        raise Wrong(
-            f"there is no resolver {name!r}; there are:\n{kinds.listing()}"
-        ) from None
+    except kinds.UnknownResolver as error:
+        raise Wrong(f"--as {error}") from None
 
 
 def _types(words: list[str]) -> tuple[int, ...]:
@@ -175,9 +180,10 @@ def _rehearse(
         is_stdin = args.resolv_conf == "-"
         text = sys.stdin.read() if is_stdin else Path(args.resolv_conf).read_text()
     except OSError as error:
-        raise Wrong(f"--resolv-conf {describe(error)}") from None
+        raise _Unreadable(f"--resolv-conf {describe(error)}") from None
     except UnicodeDecodeError:
-        raise Wrong(f"--resolv-conf {args.resolv_conf}: not UTF-8 text") from None
+        text = f"--resolv-conf {args.resolv_conf}: not UTF-8 text"
+        raise _Unreadable(text) from None
     try:
         addresses = [rehearsal.parse_address(word) for word in args.answer]
         behaviours = dict(_server(word, text) for word in args.server)

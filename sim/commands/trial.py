@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from fractions import Fraction
 
-from minidns.text.arguments import Parser
+from minidns.text.arguments import Parser, not_one_of
 from minidns.trial.report.facts import Setup, report
 from minidns.trial.report.formats import FORMATS, to_json
 
@@ -95,9 +95,7 @@ def _cause(word: str) -> str:
     from ..trial.causes import CAUSES
 
     if word not in CAUSES:
-        raise argparse.ArgumentTypeError(
-            f"{word}: not a cause; the causes: {', '.join(CAUSES)}"
-        )
+        raise argparse.ArgumentTypeError(not_one_of(word, CAUSES))
     return word
 
 

@@ -17,7 +17,7 @@ from ..walk.walk import walks, wanted_of
 from ..walk.world import SHOP, perform, world
 from .common import count, fail
 
-FOUND, FAILED, UNKNOWN = 0, 1, 2
+FOUND, FAILED, UNREADABLE = 0, 1, 4
 _EXAMPLES = {
     "minidns-sim walk shop/cart web": "a Service, by its short name",
     "minidns-sim walk shop/cart db --as musl --packets": "with the bytes of packets",
@@ -29,7 +29,7 @@ The cluster is one of its own, in memory and in virtual time; without --setup it
 small shop. The steps are recorded from its packets, plugins and objects.
 
 exit status: 0 found, 1 the lookup failed with the pod's own server, 2 there is no such
-pod, resolver or fault, or the command line is wrong"""
+pod, resolver or fault, or the command line is wrong, 4 a file cannot be read"""
 
 
 def parser() -> Parser:
@@ -75,13 +75,14 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
-    args = parser().parse(argv)
+    arguments = parser()
+    args = arguments.parse(argv)
     try:
         sides = clock.run(_walks(args))
     except OSError as error:
-        return fail("walk", describe(error), UNKNOWN)
+        return fail("walk", f"--setup {describe(error)}", UNREADABLE)
     except (ApiError, ValueError) as error:
-        return fail("walk", error, UNKNOWN)
+        arguments.error(str(error))
     if args.output == "json":
         print(json.dumps({"walks": [side.to_json() for side in sides]}, indent=2))
     else:
@@ -94,6 +95,6 @@ def main(argv: Sequence[str]) -> int:
 async def _walks(args: argparse.Namespace) -> tuple[Walk, ...]:
     setup = SHOP if args.setup is None else args.setup.read_text()
     async with world(setup, args.seed) as stage:
-        wanted = wanted_of(stage, args.pod, args.name, args.kind, args.types)
+        wanted = wanted_of(stage, args.pod, args.name, args.kind, " ".join(args.types))
         await perform(stage, play.steps("\n".join(args.fault), 1))
         return await walks(stage, wanted)

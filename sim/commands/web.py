@@ -49,7 +49,9 @@ def main(argv: Sequence[str]) -> int:
     except WrongWords as error:
         return fail("web", f"--setup {args.setup}: {error}")
     except OSError as error:
-        return fail("web", f"{describe(error)} (--port 0 takes a free port)")
+        of_file = args.setup is not None and error.filename == str(args.setup)
+        hint = "" if of_file else " (--port 0 takes a free port)"
+        return fail("web", f"{describe(error)}{hint}")
 
 
 async def _serve(args: argparse.Namespace) -> None:

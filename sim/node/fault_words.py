@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from minidns.dns import names
 from minidns.dns.rdata import RCODES, type_number
+from minidns.text.arguments import not_one_of
 
 from .faults import MAX_SIZE, Fault
 
@@ -141,7 +142,7 @@ def parse(words: Sequence[str]) -> Fault:
         raise ValueError(f"a fault is missing: {', '.join(EFFECTS)}")
     word, *rest = words
     if word not in EFFECTS:
-        raise ValueError(f"{word} is not one of {', '.join(EFFECTS)}")
+        raise ValueError(not_one_of(word, EFFECTS))
     effect = EFFECTS[word]
     fault, rest = _with_argument(Fault(" ".join(words), word), effect, rest)
     if effect.has_rate and rest and rest[0] not in ("link", "at"):
@@ -186,7 +187,7 @@ def check_names(fault: Fault, names: Names) -> None:
         (fault.to, names.servers),
     ):
         if name and name not in known:
-            raise ValueError(f"{name} is not one of {', '.join(sorted(known))}")
+            raise ValueError(not_one_of(name, sorted(known)))
 
 
 def _places(effect: Effect) -> str:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from minidns.stub.glibc import RELEASES, Glibc
 from minidns.stub.musl import Musl
 from minidns.stub.protocol import Resolver
+from minidns.text.arguments import not_one_of
 
 from .bind_tools import BindTools
 from .busybox import BusyboxNslookup
@@ -110,7 +111,7 @@ def find(name: str) -> Kind:
         if name in (kind.name, kind.also):
             return kind
     known = [each for kind in KINDS for each in (kind.also, kind.name) if each]
-    raise UnknownResolver(f"{name} is not one of {', '.join(known)}")
+    raise UnknownResolver(not_one_of(name, known))
 
 
 def listing() -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
+from minidns.text.arguments import not_one_of
+
 from ..api.addresses import family_of
 from ..api.objects import Json, Key
 from ..api.server import ClusterApi
@@ -61,7 +63,7 @@ def _with(obj: Json, words: Iterable[str], table: dict[str, Word]) -> Json:
     rest = iter(words)
     for word in rest:
         if word not in table:
-            raise ValueError(f"{word} is not one of {', '.join(table)}")
+            raise ValueError(not_one_of(word, table))
         value = next(rest, None)
         if value is None:
             raise ValueError(f"{word} needs a value")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from random import Random
 
+from minidns.text.arguments import not_one_of
 from minidns.trial.report.facts import Setup, report
 
 from ..scenario import play
@@ -27,7 +28,7 @@ async def _trial(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     if cause == ANY:
         cause = Random(f"{seed} cause").choice(drawable)
     elif cause not in drawable:
-        raise ValueError(f"{cause} is not {', '.join((ANY, *drawable))}")
+        raise ValueError(not_one_of(cause, (ANY, *drawable)))
     rate = rate_of(rate_word)
     played = await in_loop(cause, rate, seed, rate * _BACKGROUND)
     facts = report(played.ledger, played.verdict, Setup(played.started, ""))

@@ -1,15 +1,15 @@
 """The walk of one lookup in the simulated cluster, once with each DNS service."""
 
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
-from minidns.dns.rdata import type_number
 from minidns.dns.resolv_conf import nameservers
 from minidns.stub.protocol import BOTH
+from minidns.text.arguments import not_one_of
 from minidns.walk.recorder import ACTIVE, RecordedLookup
 from minidns.walk.steps import Client, Walk
-from minidns.walk.wording import with_nameserver
+from minidns.walk.wording import lookup_types, with_nameserver
 
 from ..api.objects import Key, dig
 from ..resolver import kinds
@@ -51,7 +51,7 @@ def services(stage: Stage) -> list[DnsService]:
 
 
 def wanted_of(
-    stage: Stage, pod: str, name: str, resolver: str = "", types: Sequence[str] = ()
+    stage: Stage, pod: str, name: str, resolver: str = "", types: str = ""
 ) -> Wanted:
     """Return the lookup that words describe.
 
@@ -63,12 +63,11 @@ def wanted_of(
     try:
         key = key_of(pod)
         kind = find(resolver) if resolver else None
-        rtypes = tuple(map(type_number, types)) or BOTH
+        rtypes = lookup_types(types)
     except ValueError as error:
         raise WrongWords(str(error)) from None
     if key not in stage.pods():
-        there = ", ".join(sorted("/".join(each) for each in stage.pods()))
-        raise WrongWords(f"{pod}: there is no such pod; there are: {there}")
+        raise WrongWords(not_one_of(pod, sorted(map("/".join, stage.pods()))))
     if not name.strip("."):
         raise WrongWords(f"{name!r}: a name is needed, such as web.shop or google.com")
     return Wanted(key, name, kind, rtypes)
@@ -126,7 +125,9 @@ async def walk_of_command(
     if verb not in _LOOKUPS or len(words) < _LEAST_WORDS:
         return await work, None
     try:
-        wanted = wanted_of(stage, words[0], words[1], _LOOKUPS[verb], words[2:])
+        wanted = wanted_of(
+            stage, words[0], words[1], _LOOKUPS[verb], " ".join(words[2:])
+        )
     except WrongWords:
         return await work, None
     kind = wanted.kind or stage.kind_of(wanted.pod)

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from minidns.text.arguments import not_one_of
 from minidns.web.picture import sides
 from minidns.web.source import Action, Document, Option, Wrong
 
@@ -96,8 +97,8 @@ class Lessons:
         }
         lesson = known.get((language or "en", number))
         if lesson is None:
-            there = ", ".join("/".join(each) for each in known)
-            raise Wrong(f"There is no such lesson; there are: {there}")
+            there = map("/".join, known)
+            raise Wrong(not_one_of(str(document.get("lesson")), there))
         await self._begin(True)
         taken = self._taken = _Taken(lesson, language or "en")
         page = lesson_html(lesson, taken.language)

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from minidns.text.arguments import not_one_of
 from minidns.walk.steps import Walk
 from minidns.web.source import (
     Action,
@@ -116,7 +117,7 @@ class SimulatedSource:
 
         async def work(stage: Stage) -> tuple[Walk, ...]:
             try:
-                wanted = wanted_of(stage, asked.pod, asked.name, asked.resolver)
+                wanted = wanted_of(stage, *asked)
                 return await walks(stage, wanted)
             except (WrongWords, ValueError) as error:
                 raise Wrong(str(error)) from None
@@ -152,7 +153,7 @@ class SimulatedSource:
         by_id = {each.id: each for each in EXPERIMENTS}
         experiment = by_id.get(_text(document, "id"))
         if experiment is None:
-            raise Wrong(f"There is no such experiment; there are: {', '.join(by_id)}")
+            raise Wrong(not_one_of(_text(document, "id"), by_id))
         self._lessons.forget()
         await self._cluster.start()
         begun = await self._perform("\n".join(experiment.setup))

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
 
+from minidns.text.arguments import not_one_of
 from minidns.trial.report.facts import Setup, report
 from minidns.trial.run import Event, Progress
 from minidns.web.source import Document, Publish, Wrong
@@ -52,7 +53,7 @@ class Trials:
         """
         cause, words = str(document.get("plant")), str(document.get("rate"))
         if cause not in CAUSES:
-            raise Wrong(f"{cause}: no such cause; there are: {', '.join(CAUSES)}")
+            raise Wrong(not_one_of(cause, CAUSES))
         try:
             rate = fault_words.rate(words)
         except ValueError as error:

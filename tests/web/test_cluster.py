@@ -95,6 +95,7 @@ async def test_what_there_is_not_is_named_with_what_there_is(tmp_path: Path) -> 
             (Asked("../../x", "web"), "default/app"),
             (Asked("default/app", "web", "go"), "musl"),
             (Asked("default/app", ""), "name"),
+            (Asked("default/app", "web", "", "AAA"), "AAAA"),
         ):
             with pytest.raises(Wrong, match=said):
                 await real.walks(asked)

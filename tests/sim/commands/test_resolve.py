@@ -123,7 +123,6 @@ def test_a_pod_of_a_scenario_if_no_cluster_is_up(tmp_path: Path, capsys: pytest.
         (("--resolv-conf", "{conf}", "--answer", "web=x", "web"), "IP"),
         (("--resolv-conf", "{conf}", "a..b"), "63"),
         (("--resolv-conf", "{conf}", "web", "BOGUS"), "BOGUS"),
-        (("--resolv-conf", "{conf}.not", "web"), "no such file"),
         (("--resolv-conf", "{conf}"), "NAME"),
         (("web",), "--pod"),
         (("--pod", "app", "--server", "1=drop", "web"), "--resolv-conf"),
@@ -133,7 +132,8 @@ def test_wrong_words_are_named_with_what_there_is(
     words: tuple[str, ...], known: str, conf: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     filled = [word.replace("{conf}", conf) for word in words]
-    assert main(["resolve", "--state", str(tmp_path), *filled]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["resolve", "--state", str(tmp_path), *filled])
     captured = capsys.readouterr()
     assert captured.out == ""
     assert known in captured.err

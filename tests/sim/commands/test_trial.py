@@ -26,7 +26,7 @@ def test_the_causes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "named"),
     [
         pytest.param(["--plant", "gremlins"], "gremlins", id="unknown cause"),
-        pytest.param(["--plant", ""], "cause", id="empty cause"),
+        pytest.param(["--plant", ""], "one-replica", id="empty cause"),
         pytest.param(["--plant", "path", "--rate", "often"], "often", id="no rate"),
         pytest.param(["--plant", "path", "--rate", "2/1"], "2/1", id="more than 1"),
         pytest.param(["--plant", "path", "--rate", "1/0"], "1/0", id="nothing divided"),

@@ -46,9 +46,9 @@ def test_words_of_a_service(words: str, spec: Json) -> None:
 @table(
     ("words", "said"),
     [
-        ("colour red", "colour is not one of policy,"),
+        ("colour red", "colour: not one of policy,"),
         ("policy", "policy needs a value"),
-        ("libc uclibc", "libc uclibc is not one of"),
+        ("libc uclibc", "libc uclibc: not one of"),
         ("ready perhaps", "ready perhaps is not yes or no"),
         ("hostnetwork 1", "hostnetwork 1 is not yes or no"),
     ],
@@ -58,9 +58,7 @@ def test_what_a_pod_cannot_be(words: str, said: str) -> None:
         object_words.pod(("shop", "client"), words.split())
 
 
-@table(
-    ("words", "said"), [("port http", "port http"), ("publish always", "not-ready"), ("policy x", "is not one of ip,")]
-)
+@table(("words", "said"), [("port http", "port http"), ("publish always", "not-ready"), ("policy x", "not one of ip,")])
 def test_what_a_service_cannot_be(words: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         object_words.service(("shop", "web"), words.split())

@@ -76,6 +76,15 @@ async def test_the_steps_are_those_of_the_command(client: Client) -> None:
     assert [numbers.sub("", text) for text in shown] == [numbers.sub("", text) for text in expected]
 
 
+async def test_a_type_is_asked_for_alone(client: Client) -> None:
+    (side, _) = await client.walks(**LOOKUP, type="AAAA")
+    assert [step["facts"]["type"] for step in side["steps"] if step["kind"] == "query"] == ["AAAA"] * len(
+        [step for step in side["steps"] if step["kind"] == "query"]
+    )
+    _, text = await client.get("/walk", **LOOKUP, type="aaaa")
+    assert '<option value="AAAA" selected>' in text
+
+
 async def test_without_javascript_the_page_has_every_step_and_byte(client: Client) -> None:
     sides = await client.walks(**LOOKUP)
     status, text = await client.get("/walk", **LOOKUP)
@@ -97,6 +106,7 @@ async def test_without_javascript_the_page_has_every_step_and_byte(client: Clien
         pytest.param(
             {"pod": "shop/cart", "name": "web", "resolver": "mystery"}, "musl-1.2.5", id="an unknown resolver"
         ),
+        pytest.param({"pod": "shop/cart", "name": "web", "type": "AAA"}, "AAAA", id="an unknown type"),
         pytest.param({"pod": "shop/cart", "name": ""}, "google.com", id="no name"),
         pytest.param({"name": "web"}, "NAMESPACE/NAME", id="no pod"),
         pytest.param({"pod": "<script>alert(1)</script>", "name": "web"}, "script", id="a hostile pod"),
