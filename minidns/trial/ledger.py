@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from minidns.probe.latencies import Latencies
 from minidns.trial.arms import Cell, Client, Layout, Target
 from minidns.trial.brake import Brake
-from minidns.trial.lookup import FailureKind, Result, Subject, failure_of
+from minidns.trial.lookup import (
+    TIMEOUT_S,
+    FailureKind,
+    Result,
+    Subject,
+    failure_of,
+)
 from minidns.trial.statistics import EPISODE_S, Count, Episodes
 
 MOST_FAILURES = 10_000
@@ -43,6 +49,12 @@ class Failure:
     subject: Subject
     result: Result
     begins_episode: bool
+
+    @property
+    def is_asked_again(self) -> bool:
+        """Whether the reply is late because a query before it got none."""
+        is_late = self.kind is FailureKind.LATE
+        return is_late and self.result.latency_s >= TIMEOUT_S
 
 
 @dataclass(slots=True)

@@ -210,7 +210,7 @@ def _failure_row(failure: Failure, setup: Setup) -> FailureRow:
         subject.name,
         str(subject.kind),
         str(subject.manner),
-        str(failure.kind),
+        f"{failure.kind}{', asked again' if failure.is_asked_again else ''}",
         round(1000 * result.latency_s, 3),
         rcode_name(result.rcode) if replied else "",
         " ".join(sorted(result.addresses)),
@@ -245,7 +245,7 @@ def _separating(ledger: Ledger, best: Ranked, second: Ranked) -> str:
     arms = dict.fromkeys(cell.arm.name for cell in cells)
     text = f"What tells {names} apart: arms {', '.join(arms)}"
     kinds = {cell.names for cell in cells}
-    if len(kinds) < len(NameKind):
+    if len(kinds) < len(ledger.layout.names):
         text += f", {' and '.join(sorted(kinds))} names"
     if {cell.manner for cell in cells} == {Manner.LIBC}:
         text += ", libc-like lookups"

@@ -11,9 +11,10 @@ from minidns.trial.report.tables import Table, facts, tables
 MOST_ROWS = 500
 """Failures that the page lists."""
 _STYLE = """
-body { font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em }
+body { font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em }
 table { border-collapse: collapse; font-size: 13px }
 td, th { border: 1px solid #ccd1d1; padding: 2px 6px; text-align: left }
+td, th { white-space: nowrap }
 h1 { font-size: 1.4em } h2 { font-size: 1.1em }
 svg { max-width: 60em; display: block } .wide { overflow-x: auto }
 """

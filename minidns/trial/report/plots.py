@@ -1,9 +1,10 @@
 """Plots of a report as SVG: failures over time, and the rate of each arm."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 
 from minidns.text import foreign
+from minidns.trial.arms import D
 from minidns.trial.report.facts import ArmRow, FailureRow, Report
 from minidns.trial.report.sentences import percent
 
@@ -23,19 +24,31 @@ def timeline(report: Report) -> str:
     rows = {_label(row): index for index, row in enumerate(report.arms)}
     seconds = max(report.seconds, 1.0)
     parts = list(_grid(list(rows), seconds))
+    kinds: dict[str, str] = {}
     for failure in report.failures:
         row = _row_of(failure, report.arms)
         if row is None:
             continue
         x = LEFT + (WIDTH - LEFT - RIGHT) * failure.seconds / seconds
         y = TOP + ROW * rows[_label(row)] + ROW / 2
-        color = _COLORS.get(failure.kind, _OTHER)
+        kind = failure.kind.partition(",")[0]
+        kinds[kind] = color = _COLORS.get(kind, _OTHER)
         title = f"{failure.time} {failure.kind}: {failure.name} from {failure.pod}"
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{color}" '
             f'fill-opacity="0.7"><title>{_safe(title)}</title></circle>'
         )
-    return _image("Failures over time", TOP + ROW * len(rows) + 30, parts)
+    parts += _legend(kinds, TOP + ROW * len(rows) + 40)
+    return _image("Failures over time", TOP + ROW * len(rows) + 60, parts)
+
+
+def _legend(kinds: Mapping[str, str], y: float) -> Iterator[str]:
+    """Yield a dot and a word for each kind of failure, by its colour."""
+    x = float(LEFT)
+    for kind, color in kinds.items():
+        yield f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{color}"/>'
+        yield _text(x + 8, y + 4, kind)
+        x += 30 + 7 * len(kind)
 
 
 def _row_of(failure: FailureRow, arms: tuple[ArmRow, ...]) -> ArmRow | None:
@@ -74,7 +87,7 @@ def rates(report: Report) -> str:
 
 
 def _label(row: ArmRow) -> str:
-    replica = row.target.partition(" ")[2]
+    replica = row.target.partition(" ")[2] if row.arm == D.name else ""
     return f"{row.arm} {replica}".strip()
 
 
@@ -105,5 +118,6 @@ def _image(title: str, height: float, parts: list[str]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
         f'role="img" font-family="sans-serif" font-size="12">'
         f"<title>{_safe(title)}</title>"
-        f"{_text(LEFT, 18, title)}{''.join(parts)}</svg>"
+        f'<text x="{LEFT}" y="18" font-weight="bold">{_safe(title)}</text>'
+        f"{''.join(parts)}</svg>"
     )

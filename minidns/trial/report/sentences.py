@@ -1,18 +1,21 @@
 """Sentences of a report: the verdict, what it rests on, and what to do next."""
 
-from minidns.trial.arms import NameKind
+from collections import Counter
+
+from minidns.trial.arms import NameKind, Software
 from minidns.trial.ledger import Ledger
 from minidns.trial.lookup import FailureKind
 from minidns.trial.suspects import EVERY, Accusation, Suspect
 from minidns.trial.verdict import MOST_ODDS, Ranked, Verdict
 
-_VERBS = {
-    FailureKind.NO_REPLY: "drops",
-    FailureKind.LATE: "answers too late",
-    FailureKind.SERVFAIL: "answers SERVFAIL to",
-    FailureKind.REFUSED: "refuses",
-    FailureKind.UNREACHABLE: "rejects",
+_DEEDS = {
+    FailureKind.NO_REPLY: "drops {rate} of {lookups}",
+    FailureKind.LATE: "answers {rate} of {lookups} too late",
+    FailureKind.SERVFAIL: "answers SERVFAIL to {rate} of {lookups}",
+    FailureKind.REFUSED: "refuses {rate} of {lookups}",
+    FailureKind.UNREACHABLE: "rejects {rate} of {lookups}",
 }
+_WRONG = "answers {rate} of {lookups} wrongly"
 _SERVERS = {
     Suspect.SOFTWARE: "CoreDNS",
     Suspect.VERSION: "This version of CoreDNS",
@@ -124,25 +127,24 @@ def accusation(verdict: Verdict, ledger: Ledger) -> str:
         "lookups": lookups_of(best),
     }
     if best.suspect in _SERVERS:
-        verb = _VERBS.get(_usual_kind(best, ledger), "answers wrongly")
-        return f"{_SERVERS[best.suspect]} {verb} {{rate}} of {{lookups}}".format(
-            **values
-        )
+        deed = _DEEDS.get(_usual_kind(best, ledger), _WRONG)
+        return f"{_SERVERS[best.suspect]} {deed}".format(**values)
     return _OTHERS[best.suspect].format(**values)
 
 
 def _usual_kind(best: Accusation, ledger: Ledger) -> FailureKind:
     """Return the most frequent kind of failures over the arms of a server."""
     is_minidns = best.suspect is Suspect.MINIDNS
-    kinds: dict[FailureKind, int] = {}
-    for target, record in ledger.targets.items():
-        if (target.arm.software == "minidns") is not is_minidns:
+    kinds: Counter[FailureKind] = Counter()
+    for failure in ledger.failures:
+        target = failure.target
+        if (target.arm.software is Software.MINIDNS) is not is_minidns:
             continue
         if best.part and target.replica not in ("", best.part):
             continue
-        for kind, number in record.kinds.items():
-            kinds[kind] = kinds.get(kind, 0) + number
-    return max(kinds, key=lambda kind: kinds[kind]) if kinds else FailureKind.NO_REPLY
+        # one that was asked again got no reply to its first query
+        kinds[FailureKind.NO_REPLY if failure.is_asked_again else failure.kind] += 1
+    return kinds.most_common(1)[0][0] if kinds else FailureKind.NO_REPLY
 
 
 def lookups_of(best: Accusation) -> str:

@@ -83,13 +83,14 @@ def _arm(row: ArmRow) -> tuple[str, ...]:
         str(row.episodes),
         percent(row.rate),
         percent(row.bound),
-        _ms(row.median_s),
-        _ms(row.p99_s),
+        milliseconds(row.median_s),
+        milliseconds(row.p99_s),
         row.kinds,
     )
 
 
-def _ms(seconds: float | None) -> str:
+def milliseconds(seconds: float | None) -> str:
+    """Return a time with three digits that count; empty for None."""
     return "" if seconds is None else f"{float(f'{1000 * seconds:.3g}'):g} ms"
 
 
@@ -102,7 +103,7 @@ def _failure(row: FailureRow) -> tuple[str, ...]:
         row.name,
         f"{row.names} {row.manner}",
         row.kind + ("" if row.begins_episode else " (same episode)"),
-        _ms(row.latency_ms / 1000),
+        milliseconds(row.latency_ms / 1000),
         row.rcode,
         row.answer,
         row.replica,
