@@ -4,8 +4,6 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-import re2
-
 from minidns.corefile.keys import normalized
 from minidns.dns import names
 from minidns.dns.model import Name
@@ -114,6 +112,8 @@ def pattern(text: str) -> Pattern:
     """
     if len(text) > MAX_PATTERN:
         raise ValueError(f"regex pattern too long: {len(text)} > {MAX_PATTERN}")
+    import re2  # 2.6 MiB, and few Corefiles have a pattern
+
     options = re2.Options()
     options.log_errors = False
     try:

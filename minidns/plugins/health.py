@@ -120,7 +120,8 @@ class _SelfCheck:
 
     def _own_address(self) -> Address:
         host, port = endpoint.split(self._address)
-        return host or "localhost", int(port)
+        # no name: looking it up in a thread costs more than the request
+        return host or "127.0.0.1", int(port)
 
     async def _with_timeout(self, work: Coroutine[Any, Any, int]) -> None:
         request = asyncio.ensure_future(work)

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable
 from functools import partial
 from math import inf
+from typing import TYPE_CHECKING
 
 from minidns.corefile.blocks import Files
 from minidns.corefile.errors import ConfigError
@@ -35,8 +36,6 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.dns.rdata import AXFR, IXFR
-from minidns.explain import changes, why
-from minidns.explain.explanation import Explanation
 from minidns.kubernetes.answers import MAX_LOOKUPS, AliasBudget, ClusterZones
 from minidns.kubernetes.integrations import SearchLists, metadata_labels
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
@@ -51,6 +50,9 @@ from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.system.tasks import Tasks
 from minidns.text.moments import rfc3339
+
+if TYPE_CHECKING:
+    from minidns.explain.explanation import Explanation
 
 log = logging.getLogger(__name__)
 
@@ -249,7 +251,9 @@ class Kubernetes:
             **self._explain(query, response, edges.wall()).tree(),
         }
 
-    def _explain(self, query: Query, response: Response, wall: float) -> Explanation:
+    def _explain(self, query: Query, response: Response, wall: float) -> "Explanation":
+        from minidns.explain import why  # only a few servers are ever asked
+
         found = why.explain(self.watcher, self.cluster, query, response, wall)
         if any(guard.restricts(query) for guard in self._site.offers.guards):
             return found.without_hints()  # they may name denied names
@@ -270,6 +274,8 @@ class Kubernetes:
             NotRecorded: the journal does not reach back so far.
 
         """
+        from minidns.explain import changes
+
         for guard in self._site.offers.guards:
             if (denial := guard.denial(query)) is not None:
                 return denial, {}

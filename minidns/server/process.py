@@ -24,7 +24,6 @@ from minidns.http.listener import ListeningSockets
 from minidns.http.server import HttpEndpoints
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
-from minidns.server import explain
 from minidns.server.instance import Instance
 from minidns.server.serving import Serving
 from minidns.system.tasks import Tasks
@@ -262,6 +261,8 @@ class Server:
     async def _why(
         self, parameters: Mapping[str, str], headers: Mapping[str, str]
     ) -> HttpReply:
+        from minidns.server import explain  # only a few servers are ever asked
+
         assert self.serving.instance is not None
         first = next(iter(self.serving.sockets.values()))
         return await explain.why(
@@ -275,12 +276,16 @@ class Server:
     async def _journal(
         self, parameters: Mapping[str, str], headers: Mapping[str, str]
     ) -> HttpReply:
+        from minidns.server import explain
+
         assert self.serving.instance is not None
         return await explain.journal(self.serving.instance, parameters)
 
     def _shadow(
         self, parameters: Mapping[str, str], headers: Mapping[str, str]
     ) -> HttpReply:
+        from minidns.server import explain
+
         assert self.serving.instance is not None
         return explain.shadow(self.serving.instance)
 
