@@ -10,6 +10,7 @@ from minidns.text.arguments import Parser
 from minidns.text.files import describe
 from minidns.web import chain, token
 from minidns.web.cluster import ClusterSource
+from minidns.web.query_log import QueryLog
 from minidns.web.server import add_port, serve
 from minidns.web.source import Events
 
@@ -18,7 +19,8 @@ _EXAMPLES = {
     "minidns web --context kind-kind --port 0": "another cluster, at a free port",
 }
 _NOTES = """\
-It reads Pods, Services and EndpointSlices, and changes nothing. The page listens on
+It reads Pods, Services and EndpointSlices, and for the list of queries the logs of the
+DNS pods, and changes nothing. The page listens on
 loopback only, and answers only to the token in its URL."""
 
 
@@ -53,10 +55,12 @@ async def _serve(args: argparse.Namespace, cluster: session.Session) -> int:
             raise
     name = laptop.cluster(file, context) if file else "the cluster of this pod"
     try:
-        async with chain.running(file, context) as own:
-            source = ClusterSource(cluster.api, own, name)
+        events = Events()
+        log = QueryLog(cluster.api, events, cluster.wall)
+        async with chain.running(file, context) as own, log.running():
+            source = ClusterSource(cluster.api, own, name, log)
             kept = token.kept(token.state_folder("minidns"))
-            await serve(source, Events(), kept, args.port)
+            await serve(source, events, kept, args.port)
     except OSError as error:
         text = f"{describe(error)} (--port 0 takes a free port)"
         raise session.Refusal(text) from None

@@ -88,6 +88,20 @@ class Documents:
         """Return what is at a path that has no object, such as a proxy's."""
         return (await self._raw("GET", path)).decode("utf-8", "replace")
 
+    async def lines(self, path: str) -> AsyncIterator[str]:
+        """Yield the lines at a path, such as a log that is followed, as they come."""
+        try:
+            response = await self._sender.send("GET", path)
+            async with response:
+                if response.status >= 300:
+                    raise _refused(response.status, await response.read())
+                async for line in response.content:
+                    yield line.decode("utf-8", "replace").rstrip("\n")
+        except ValueError as error:  # a line is longer than aiohttp's limit
+            raise ApiError(f"{path}: a line is too long") from error
+        except (ClientError, OSError) as error:
+            raise ApiError(f"{self.server} broke off: {cause(error)}") from error
+
     async def find(self, path: str) -> Json | None:
         """Return an object, or None if there is none, or no such kind."""
         try:

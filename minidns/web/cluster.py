@@ -27,6 +27,7 @@ from minidns.walk.recorder import ACTIVE, PROXY, RecordedLookup, Recorder
 from minidns.walk.steps import Client, Kind, Walk
 from minidns.walk.wording import has_records, lookup_types, outcome, with_nameserver
 from minidns.web.chain import OwnChain
+from minidns.web.query_log import QueryLog
 from minidns.web.source import Action, Asked, Choices, Option, Wrong
 
 NAMESPACE, LABEL = "kube-system", "k8s-app=kube-dns"
@@ -57,12 +58,13 @@ class ClusterSource:
     chain: OwnChain
     name: str
     """The cluster for people."""
+    log: QueryLog
     udp: exchange.Exchange = exchange.udp
     tcp: exchange.Exchange = exchange.tcp
 
     def state(self) -> Mapping[str, Any]:
-        """Return no events: nothing of the cluster is watched live."""
-        return {}
+        """Return the queries of the cluster's DNS pods so far."""
+        return self.log.state()
 
     @property
     def actions(self) -> Mapping[str, Action]:

@@ -149,7 +149,11 @@ function showPods(pods) {
   if (pods.includes(chosen)) select.value = chosen;
 }
 
-const SHOW = { hello, queries: add, faults: showFaults, trial: showTrial, pods: showPods };
+function showSource(text) {
+  $("#source").textContent = text;
+}
+
+const SHOW = { hello, queries: add, faults: showFaults, trial: showTrial, pods: showPods, source: showSource };
 let pause = 500;
 function listen() {
   const events = new EventSource(`/events?token=${encodeURIComponent(token)}`);

@@ -20,6 +20,7 @@ from minidns.probe.exchange import Reception
 from minidns.walk.steps import Kind
 from minidns.web import chain
 from minidns.web.cluster import ClusterSource
+from minidns.web.query_log import QueryLog
 from minidns.web.server import PageServer
 from minidns.web.source import Asked, Events, Wrong
 from sim.api.http import ApiServer
@@ -52,7 +53,9 @@ async def source(folder: Path) -> AsyncIterator[tuple[ClusterSource, ApiServer]]
                 assert isinstance(asked, Query)
                 return Reception(End.REPLY, (await own.answerer.answer(asked))[0])
 
-            yield ClusterSource(Documents(link), own, "a cluster", answer, answer), api
+            documents = Documents(link)
+            log = QueryLog(documents, Events(), lambda: 0.0)
+            yield ClusterSource(documents, own, "a cluster", log, answer, answer), api
 
 
 async def test_both_sides_answer_and_nothing_is_written(tmp_path: Path) -> None:
