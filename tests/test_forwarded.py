@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -79,7 +80,7 @@ async def serving(body: str, *, in_flight: int | None = None) -> AsyncIterator[S
     answerer = Answerer(str(LISTENER), loaded.routes[LISTENER])
     loaded.answer(LISTENER, answerer)
     await loaded.start()
-    sock = udp.bind("127.0.0.1", 0)
+    sock = udp.bound(socket.SOCK_DGRAM, "127.0.0.1", 0)
     datagrams = udp.UdpListener(sock, answerer, memory, world.metrics, loop.time, in_flight)
     datagrams.start()
     port = sock.getsockname()[1]

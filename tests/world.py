@@ -21,7 +21,7 @@ from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.kubernetes.watcher import SharedWatcher
 from minidns.metrics.registry import Metrics
-from minidns.plugins.site import Edges, HttpHandler, Setup, Site
+from minidns.plugins.site import Edges, HttpHandler, Site
 from minidns.plugins.spec import PluginSpec
 from minidns.upstream.acceptance import Doubtful
 from minidns.upstream.upstream import Accept, Upstream
@@ -200,7 +200,9 @@ def handler_of(spec: PluginSpec, site: Site) -> Plugin:
     return plugin
 
 
-def plugin(world: World, setup: Setup, name: str, body: str) -> tuple[Plugin, Site]:
+def plugin(
+    world: World, setup: Callable[[tuple[Directive, ...], Site], Plugin | None], name: str, body: str
+) -> tuple[Plugin, Site]:
     """Set up the plugin ``name`` from the lines ``body`` of a block for the root."""
     site = world.site(f".:53 {{\n{body}\n}}\n")
     made = setup(directives(site, name), site)

@@ -11,7 +11,6 @@ is silent.
 """
 
 import dataclasses
-import logging
 from collections.abc import Awaitable
 from functools import partial
 from math import inf
@@ -53,8 +52,6 @@ from minidns.text.moments import rfc3339
 
 if TYPE_CHECKING:
     from minidns.explain.explanation import Explanation
-
-log = logging.getLogger(__name__)
 
 
 def setup(options: KubernetesOptions, site: Site) -> Plugin:

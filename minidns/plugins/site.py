@@ -20,7 +20,7 @@ from collections.abc import (
 from dataclasses import dataclass, field
 from os import urandom
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from minidns.corefile.blocks import ConfigError, Corefile, Directive, Files, ServerBlock
 from minidns.corefile.releases import NEWEST, Release
@@ -29,7 +29,6 @@ from minidns.dns.model import (
     DnsError,
     Handler,
     Name,
-    Plugin,
     Query,
     Question,
     Rcode,
@@ -289,9 +288,6 @@ class Site:
             return await self.top(inner)
         except DnsError as error:  # the reason was logged where it was raised
             return Response(error.rcode, client_specific=error.client_specific)
-
-
-Setup: TypeAlias = Callable[[tuple[Directive, ...], Site], Plugin | None]
 
 
 def once(directives: tuple[Directive, ...]) -> Directive:

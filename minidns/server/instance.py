@@ -1,7 +1,6 @@
 """A loaded Corefile: its server blocks (sites), and the handler of each listener."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple, Protocol, TypeAlias
@@ -20,8 +19,6 @@ from minidns.plugins.spec import Traits
 from minidns.server.answer import Answerer
 from minidns.system.limits import StreamLimits
 from minidns.system.tasks import Tasks
-
-log = logging.getLogger(__name__)
 
 Blocks: TypeAlias = list[tuple[Site, Handler]]
 """Server blocks of one zone at one listener, in the order of the Corefile."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import logging
 import os
 import socket
 import ssl
@@ -18,8 +17,6 @@ from minidns.server.answer import Answerer
 from minidns.server.instance import Listener
 from minidns.server.remembered import Memory
 from minidns.upstream.upstream import joined
-
-log = logging.getLogger(__name__)
 
 _TRIES = 20
 """Attempts to find a port that is free for both UDP and TCP, if the kernel chooses."""

@@ -236,20 +236,15 @@ def _drops(sock: socket.socket) -> int:
     return int(total)
 
 
-def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
-    """Return a UDP socket bound to the IP address ``host``.
+def bound(
+    kind: int, host: str, port: int, *, reuse_port: bool = False
+) -> socket.socket:
+    """Return a socket of ``kind`` bound to ``host``, of one address family only.
 
     Raises:
         OSError: the address is in use or not local, or the port needs privileges.
 
     """
-    return bound(socket.SOCK_DGRAM, host, port, reuse_port=reuse_port)
-
-
-def bound(
-    kind: int, host: str, port: int, *, reuse_port: bool = False
-) -> socket.socket:
-    """Return a socket of ``kind`` bound to ``host``, of one address family only."""
     family, address = socket_address(host, port)
     sock = socket.socket(family, kind)
     try:

@@ -144,7 +144,7 @@ async def test_what_is_remembered_for_udp_is_not_said_by_tcp() -> None:
 
     async with serving(handler, memory=memory) as (_, port):
         message = wire("a.org.")
-        packets = udp.bind("127.0.0.1", port)
+        packets = udp.bound(socket.SOCK_DGRAM, "127.0.0.1", port)
         answerer = Answerer("dns://:0", handler)
         datagrams = udp.UdpListener(packets, answerer, memory, Metrics(), time.monotonic)
         datagrams.start()

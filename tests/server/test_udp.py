@@ -32,7 +32,7 @@ def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 async def serving(
     handler: Handler, host: str = "127.0.0.1", metrics: Metrics | None = None, **options: int
 ) -> AsyncIterator[tuple[udp.UdpListener, int]]:
-    sock = udp.bind(host, 0)
+    sock = udp.bound(socket.SOCK_DGRAM, host, 0)
     port = sock.getsockname()[1]
     datagrams = udp.UdpListener(
         sock, Answerer("dns://:0", handler), Memory(), metrics or Metrics(), time.monotonic, batches=BATCHES, **options
