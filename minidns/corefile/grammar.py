@@ -190,6 +190,7 @@ class Grammar:
         tokens = block.tokens.setdefault(name, [])
         self._append(tokens, self._token)
         depth = 0
+        # an opening brace continues the directive from any line (caddyfile parser)
         while self._ahead and (
             depth or self._ahead.text == "{" or not self._ahead.begins_line(self._token)
         ):

@@ -149,6 +149,7 @@ class Records:
                 self._name(part, compress=compress)
             else:
                 self._out += part
+        # compression decides the length of the data, so it is written last
         self._out[at + 8 : at + 10] = (len(self._out) - at - 10).to_bytes(2)
         if len(self._out) <= self._limit:
             return True

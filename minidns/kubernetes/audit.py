@@ -121,6 +121,7 @@ class Audit:
         reflector = self._reflector
         if not reflector.watching:
             return None
+        # set before the list is requested: what the watch names from now on may differ
         reflector.named = named = set[Key]()
         before = reflector.lists, reflector.errors
         try:

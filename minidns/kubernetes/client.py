@@ -349,6 +349,7 @@ class Connection:
         Watches over the previous client continue; those over the one before it end.
         """
         async with self._lock:
+            # another request has renewed it meanwhile
             if self._client is not old:
                 return self._client or old
             try:

@@ -205,6 +205,7 @@ class Reflector:
         """Delete the keys that a complete list did not name; watch from its version."""
         if not version:
             raise ApiError("the list has no resourceVersion")
+        # not earlier: a list that breaks off proves nothing about what it did not reach
         for chunk in chunks(missing):
             for key in chunk:
                 self._drop(key)
@@ -223,6 +224,7 @@ class Reflector:
         except Exception as error:
             if self.version:
                 raise  # the list was complete: an error of the watch
+            # the server may not know WatchList: pages work with every server
             self._streaming = False
             status = error.status if isinstance(error, ApiError) else 0
             if not status and not isinstance(error, Gone):
@@ -244,6 +246,7 @@ class Reflector:
             raise
         finally:
             self._watch_timeout = None
+            # the generator holds a connection: do not wait for garbage collection
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
         if missing is not None:

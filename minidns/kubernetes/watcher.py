@@ -270,6 +270,7 @@ class ClusterWatcher:
         listed = sorted(self.options.namespaces)
         await self._followed[resource].refused.wait()
         watch.cancel()
+        # wait for its end, because two watches of one object would race
         await asyncio.gather(watch, return_exceptions=True)
         text = ASSUMED if resource.kind is Namespace else ONE_BY_ONE
         log.warning(text, resource.plural, " ".join(listed))

@@ -76,6 +76,7 @@ def build(
     touches_names = _first_with(Traits.TOUCHES_NAMES, plugins)
     answers_vary = _first_with(Traits.ANSWERS_VARY, plugins)
     for spec, plugin in reversed(plugins):
+        # the plugin treats names differently, so one reply must not cover several
         if spec is touches_names and handler is not end:
             handler = reused_per_name(handler)
         handler = plugin(handler)

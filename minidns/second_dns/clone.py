@@ -304,6 +304,7 @@ async def _apply(session: Session, draft: _Draft, timeout_s: float) -> None:
         Stuck: the pods are not ready after ``timeout_s``.
 
     """
+    # check all objects before the first is created, so that a refusal leaves nothing
     if not await _dry_run(session, draft.objects):
         raise Refusal("nothing was created")
     if not await session.ask(f"Create these {len(draft.objects)} objects?"):

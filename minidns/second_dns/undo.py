@@ -105,6 +105,7 @@ async def undo(session: Session, record: Record, timeout_s: float) -> bool:
     twin = await _find_twin(session, record)
     if record.changes and await session.api.find(record.workload.path):
         await patch_with_retry(session, record.workload, _reverting(session, record))
+        # the twin is deleted last, so that there are never fewer pods than before
         if twin is not None:
             await wait_for_rollout(session, record.workload, timeout_s)
     if twin is not None and await delete(session, twin):

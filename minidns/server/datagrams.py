@@ -213,6 +213,7 @@ class _Slots:
         self.data = bytearray(BATCH * self.size + 4)
         """All slots, and four spare bytes."""
         self._vectors, self.headers = (_IoVector * BATCH)(), (_Header * BATCH)()
+        # the address stays valid: a bytearray with an exported buffer cannot be resized
         at = ctypes.addressof(ctypes.c_char.from_buffer(self.data))
         for n in range(BATCH):
             start = at + n * self.size
@@ -243,6 +244,7 @@ class _Slots:
             sent = _libc.sendmmsg(
                 self._fd, self._first[first], count - first, _DONT_WAIT
             )
+            # the call ends at the first datagram that cannot be sent, which is skipped
             first += max(0, sent)
             if first < count:  # unreachable, not permitted, buffer full
                 log.debug("cannot send reply number %d of a batch", first)
@@ -273,8 +275,10 @@ class BatchSocket:
         self._formats = _Formats(_NAME + self._ancillary)
         self._in = _Slots(sock, READ, self._ancillary)
         self._out = _Slots(sock, WRITE, self._ancillary)
+        # the kernel overwrites lengths in the headers, so each call needs a fresh copy
         self._fresh = bytes(self._in.headers)
         headers = memoryview(self._in.headers).cast("B").cast("I")
+        # msg_len is word 14 of the 16 words of a struct mmsghdr
         self._sizes = headers[14::16]
         self._words = memoryview(self._in.data).cast("I")
         # the interface in a pktinfo of IPv4 is cleared, so that the route decides and
@@ -298,6 +302,7 @@ class BatchSocket:
             words[interface] = 0
             size = sizes[number]
             datagram = formats[size - 2 if size > 2 else 0].unpack_from(data, start)
+            # the port decides for most datagrams, and the address need not be unpacked
             if datagram[0][2:4] not in checked or not self._is_unwelcome(datagram[0]):
                 datagrams.append(datagram)
         return datagrams

@@ -332,6 +332,7 @@ class Memory:
         """Note the hash of a query; return whether it was seen before."""
         if query in self._seen or query in self._seen_before:
             return True
+        # two sets in turn, so that old queries are forgotten without a time for each
         if len(self._seen) >= _MAX_SEEN:
             self._seen_before, self._seen = self._seen, set()
         self._seen.add(query)
@@ -339,6 +340,7 @@ class Memory:
 
     def invalidate(self, keys: Iterable[Hashable]) -> None:
         """Drop every reply that depends on any of ``keys``."""
+        # always, because the answer to a query in flight may depend on one of the keys
         self._generation += 1
         stale: set[_EntryKey] = set()
         for source in keys if self._dependents else ():

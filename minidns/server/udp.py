@@ -109,6 +109,7 @@ class UdpListener:
     def stop_reading(self) -> None:
         """Start the queries that have arrived, then stop reading."""
         if asyncio.get_running_loop().remove_reader(self._sock.fileno()):
+            # the kernel has accepted these queries: their clients would get no error
             for _ in range(_LAST_READS):
                 self._read()
                 while self._queue:
@@ -151,6 +152,8 @@ class UdpListener:
                     self._enqueue(ident + question, sender)
             self._send_many(replies)
             full = len(self._queue) >= MAX_QUEUED
+            # go on only if more has arrived and is answered at once, because other
+            # sockets wait meanwhile
             if len(datagrams) < BATCH or not replies or full:
                 break
         if datagrams:
@@ -174,6 +177,7 @@ class UdpListener:
             for _ in range(min(self._at_a_time, len(queue))):
                 self._answer(*queue.popleft())
         finally:
+            # also after an exception, or nothing would start the rest of the queue
             self._draining = bool(queue)
             if queue:
                 loop.call_soon(self._drain_queue)

@@ -129,6 +129,7 @@ class SingleFlight(Generic[R]):
         try:
             await turn
         except asyncio.CancelledError:
+            # the turn has come already: pass it on, or the queue would stand still
             if not turn.cancelled():
                 self._start_next(queue)
             raise
@@ -137,6 +138,7 @@ class SingleFlight(Generic[R]):
         turns = self._queues.get(queue)
         while turns:
             turn = turns.popleft()
+            # skip turns whose callers have all gone
             if not turn.done():
                 turn.set_result(None)
                 return

@@ -282,6 +282,7 @@ class _Parser:
         known = BINARY.get(token.text) if token.kind == "Operator" else None
         fits = known is not None and known.precedence >= precedence
         if known is None or not fits or (negated and token.text not in NEGATED):
+            # leave the operator, and a not before it, to an outer expression
             self._next = start
             if negated and precedence == 0:
                 raise self._unexpected()
@@ -350,6 +351,7 @@ class _Parser:
         if token.text in ("true", "false"):
             return _constant(token, BOOL, token.text == "true")
         function = self._functions.get(token.text)
+        # only remembered, because a syntax error further right is reported first
         if function is None:
             self._refused(f"unknown name {token.text}", token.at)
         if not self._is("("):
