@@ -69,7 +69,9 @@ WRONG = [
     ("minidns --context a statu", 2, '"statu" "status"'),
     ("minidns help statu", 2, '"statu" "status"'),
     # -- flags
-    ("minidns trial rum", 2, "rum run clean"),
+    ("minidns trial rum", 2, "rum run clean export"),
+    ("minidns trial -n shop export", 2, "export minidns trial export --help"),
+    ("minidns trial", 2, "action"),
     ("minidns trial run", 2, "--names minidns trial --help"),
     ("minidns trial run --name a --rate 2", 2, "--rate 2"),
     ("minidns trial run --name a..b", 2, "--name a..b"),

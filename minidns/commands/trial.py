@@ -27,9 +27,9 @@ from minidns.trial.integrity import Seal
 from minidns.trial.live import build, client, ground, load, names, view
 from minidns.trial.live.conduct import Conduct, Pace
 from minidns.trial.live.ground import Ground
+from minidns.trial.live.names import Wanted
 from minidns.trial.live.objects import SETUP_S, Design
 from minidns.trial.live.remote import Lost
-from minidns.trial.lookup import Subject
 from minidns.trial.report.facts import EXIT_STATUS, Report, Setup, report
 from minidns.trial.report.formats import FORMATS
 from minidns.trial.report.sentences import percent
@@ -40,6 +40,8 @@ STOPPED = 130
 """Exit status of a trial that was stopped before its first lookup."""
 _FORMS = {".txt": "text", ".md": "markdown", ".json": "json", ".html": "html"}
 """The formats of reports by the suffix of the file."""
+EXPORT = "export"
+"""The action that has options of its own; it stands before them."""
 MOST_CLIENTS = 20
 MOST_MERGING = 0.5
 """The part of the failures that may merge with others where time is short."""
@@ -68,8 +70,9 @@ def parser() -> Parser:
     )
     parser.add_argument(
         "action",
-        choices=("run", "clean"),
-        help="run a trial, or remove what trials have left in the cluster",
+        choices=("run", "clean", EXPORT),
+        help="run a trial, remove what trials have left in the cluster, or write a"
+        " report under other names (see minidns trial export --help)",
     )
     lookups.add_source(parser)
     _add_search(parser)
@@ -204,10 +207,12 @@ def main(argv: Sequence[str]) -> int:
     if list(argv) == ["client"]:  # what the pods of a trial run
         asyncio.run(client.main())
         return 0
-    if argv[:1] == ["export"]:  # it has other options
+    if list(argv[:1]) == [EXPORT]:
         return trial_export.main(argv[1:])
     arguments = parser()
     args = arguments.parse(argv)
+    if args.action == EXPORT:
+        arguments.error("export must come first: see minidns trial export --help")
     if args.action == "run":
         lookups.check_source(arguments, args)
     args.repeat = shlex.join(["minidns", "trial", *argv])
@@ -240,15 +245,15 @@ async def _run(args: argparse.Namespace, session: Session) -> int:
     design = _design(args, seen, Seal.random(rng))
     per_replica = args.per_replica or await _per_replica(session, design)
     pace = _pace(args, design, per_replica)
-    subjects = await _subjects(args, session, design, pace, rng)
+    wanted = await _wanted(args, session, design, pace, rng)
     remarks = [*seen.remarks, *map(str, await interceptors.detect(session, []))]
-    for line in _plan(design, pace, subjects):
+    for line in _plan(design, pace, wanted):
         session.tell(line)
     for remark in remarks:
         session.tell(f"note: {remark}")
     if not await session.ask("Create these objects and begin?"):
         raise Refusal("nothing was created: you did not confirm")
-    conduct = Conduct(session, design, subjects, pace, rng)
+    conduct = Conduct(session, design, wanted, pace, rng)
     reason = await _to_its_end(conduct, args.timeout)
     if reason:
         session.tell(f"minidns trial run: {reason}")
@@ -281,13 +286,13 @@ def _design(args: argparse.Namespace, seen: Ground, seal: Seal) -> Design:
     )
 
 
-async def _subjects(
+async def _wanted(
     args: argparse.Namespace,
     session: Session,
     design: Design,
     pace: Pace,
     rng: SystemRandom,
-) -> list[Subject]:
+) -> list[Wanted]:
     args.type, args.zone = ["A"], design.domain
     try:
         questions = await lookups.questions_of(args, session.api)
@@ -295,7 +300,9 @@ async def _subjects(
         raise Refusal(str(error)) from error
     # to look each of them up beforehand takes a tenth of the time at most
     most = min(max(int(0.1 * pace.limit_s / pace.interval_s), 1), names.MOST_NAMES)
-    found = await names.subjects(questions, session.api, args.zone, rng, most)
+    found = await names.wanted(
+        questions, session.api, args.zone, args.namespace, rng, most
+    )
     if len(found) == most < len(questions):
         session.tell(f"note: of {len(questions)} questions {most} names are drawn")
     return found
@@ -325,7 +332,7 @@ def _pace(args: argparse.Namespace, design: Design, per_replica: float) -> Pace:
     return Pace(rate, args.duration, between)
 
 
-def _plan(design: Design, pace: Pace, subjects: Sequence[Subject]) -> Iterator[str]:
+def _plan(design: Design, pace: Pace, wanted: Sequence[Wanted]) -> Iterator[str]:
     """Yield what the trial will create, do and cost, line by line."""
     yield (
         f"This trial looks for failures of {percent(pace.rate)} of lookups or more, "
@@ -338,7 +345,7 @@ def _plan(design: Design, pace: Pace, subjects: Sequence[Subject]) -> Iterator[s
             else None
         )
         yield f"  create {ref_of(obj)}" + (f" (pods: {count})" if count else "")
-    kinds = ", ".join(names.described(subjects))
+    kinds = ", ".join(names.described([name.meanings[0] for name in wanted]))
     yield f"Names: {kinds}."
     per_replica = (1 + 2 / max(len(design.pods), 1)) / pace.interval_s
     yield (

@@ -16,7 +16,7 @@ from minidns.trial.arms import Layout, NameKind
 from minidns.trial.ledger import Ledger
 from minidns.trial.live import build, names, remote
 from minidns.trial.live.changing import Changing
-from minidns.trial.live.names import Names
+from minidns.trial.live.names import Names, Step, Wanted
 from minidns.trial.live.objects import CHANGING, TRIAL, Design
 from minidns.trial.live.remote import Flows
 from minidns.trial.lookup import Prober, Subject
@@ -41,11 +41,11 @@ class Pace(NamedTuple):
 
 @dataclass(slots=True)
 class Conduct:
-    """A trial in a cluster; its ledger is there from the first lookup on."""
+    """A trial in a cluster; its ledger is there from its first lookup on."""
 
     session: Session
     design: Design
-    subjects: Sequence[Subject]
+    names: Sequence[Wanted]
     pace: Pace
     rng: Random
     started: float = 0.0
@@ -53,6 +53,8 @@ class Conduct:
     ledger: Ledger | None = None
     verdict: Verdict | None = None
     """The verdict so far."""
+    step: Step | None = None
+    """How far the lookups before the trial are; None before the first."""
 
     async def run(self, timeout_s: float) -> None:
         """Create what the trial needs, and make lookups until it is over.
@@ -75,13 +77,13 @@ class Conduct:
         async with remote.attached(
             self.session.api, built.clients, built.relays, flows
         ) as prober:
-            seconds = round(len(self.subjects) * self.pace.interval_s)
+            seconds = round(len(self.names) * self.pace.interval_s)
             tell(
-                f"the pods are ready; each of the {len(self.subjects)} names is looked "
+                f"the pods are ready; each of the {len(self.names)} names is looked "
                 f"up over every arm beforehand (about {seconds} s)"
             )
             checked = await names.check(
-                self.subjects, prober, built.layout, self.pace.interval_s
+                self.names, prober, built.layout, self.pace.interval_s, self._note
             )
             for remark in checked.remarks:
                 tell(f"note: {remark}")
@@ -125,6 +127,9 @@ class Conduct:
         suffix = f"{name}.{design.home}.svc.{design.domain}."
         path = SLICE.path(design.home, name)
         return Changing(self.session.api, path, suffix, self.rng)
+
+    def _note(self, step: Step) -> None:
+        self.step = step
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Progress):

@@ -1,13 +1,16 @@
 """The names that a trial looks up, and the right answers to them.
 
 A name of a Service has the answer that its object says. Of any other name only that
-there is an answer is known. Before the trial, every name is looked up over every arm:
-what resolves nowhere tells nothing, and what one arm never answers while it answers
-other names is a steady difference, which `minidns compare` shows better than a trial.
+there is an answer is known. A short name is looked up with the domain of the search
+list with which it resolves, as a program in the client's namespace would do.
+
+Before the trial, every name is looked up over every arm: what resolves nowhere tells
+nothing, and what one arm never answers while it answers other names is a steady
+difference, which `minidns compare` shows better than a trial.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -38,6 +41,41 @@ answer it: a fault that fails every second lookup must not remove the names it f
 WARM_UP_S, PAUSE_S = 20.0, 0.5
 """How long to wait for new Services to work, and how often to try."""
 _FAMILIES = {A: "IPv4", AAAA: "IPv6"}
+_MAX_LENGTH = 254
+"""Characters of a name in text, with the final dot (RFC 1035 3.1)."""
+
+
+class Wanted(NamedTuple):
+    """A name that a trial is to look up."""
+
+    name: str
+    """The name as it was given, with a final dot."""
+    meanings: tuple[Subject, ...]
+    """What it may stand for, with and without the search list; the first that resolves
+    is looked up."""
+
+
+class Step(NamedTuple):
+    """How far the lookups before a trial are."""
+
+    attempt: int
+    """0 for the first lookup of a name."""
+    done: int
+    names: int
+    """Names that are looked up in this attempt."""
+
+    def __str__(self) -> str:
+        """Return the step in words.
+
+        >>> print(Step(0, 3, 100))
+        before the trial: 3 of 100 names looked up over every arm
+        >>> print(Step(2, 1, 4))
+        before the trial: 1 of 4 names looked up again (attempt 3)
+        """
+        how = (
+            f"again (attempt {self.attempt + 1})" if self.attempt else "over every arm"
+        )
+        return f"before the trial: {self.done} of {self.names} names looked up {how}"
 
 
 @dataclass(slots=True)
@@ -67,16 +105,19 @@ class Names:
         return self.rng.choice([s for s in self.subjects if s.kind is kind])
 
 
-async def subjects(
+async def wanted(
     questions: Iterable[Question],
     api: Documents,
     domain: str,
+    namespace: str,
     rng: Random,
     most: int = MOST_NAMES,
-) -> list[Subject]:
+) -> list[Wanted]:
     """Return what is looked up for ``questions``, at most ``most`` names at random.
 
-    ``domain`` is that of the cluster. Types other than A and AAAA are left out.
+    ``domain`` is that of the cluster, ``namespace`` that of the clients, whose search
+    list applies to names outside of the cluster's domain. Types other than A and AAAA
+    are left out.
 
     Raises:
         Refusal: nothing is left.
@@ -88,8 +129,35 @@ async def subjects(
     chosen = list(names)
     if len(chosen) > most:
         chosen = rng.sample(chosen, most)
-    services = await _services(api, chosen, domain)
-    return [_subject(name, services, domain) for name in chosen]
+    longer = {name: list(_with_search(name, domain, namespace)) for name in chosen}
+    every = [*chosen, *(name for some in longer.values() for name in some)]
+    services = await _services(api, every, domain)
+    return [
+        Wanted(name, tuple(_meanings(name, longer[name], services, domain)))
+        for name in chosen
+    ]
+
+
+def _with_search(name: str, domain: str, namespace: str) -> Iterator[str]:
+    """Yield a name with each domain of the search list that a pod has by default."""
+    if _is_within(name, domain) or name == ".":
+        return
+    for suffix in (f"{namespace}.svc.{domain}", f"svc.{domain}", domain):
+        if len(longer := f"{name}{suffix}.") <= _MAX_LENGTH:
+            yield longer
+
+
+def _meanings(
+    name: str, longer: Sequence[str], services: Mapping[str, Json], domain: str
+) -> Iterator[Subject]:
+    """Yield what a name may stand for: a Service that has it, or else any of them."""
+    known = next((one for one in longer if one in services), None)
+    for one in (name, *longer) if known is None else (known,):
+        yield _subject(one, services, domain)
+
+
+def _is_within(name: str, domain: str) -> bool:
+    return f".{name}".endswith(f".{domain}.")
 
 
 async def _services(
@@ -112,9 +180,7 @@ async def _services(
 
 
 def _subject(name: str, services: Mapping[str, Json], domain: str) -> Subject:
-    kind = NameKind.EXTERNAL
-    if f".{name}".endswith(f".{domain}."):
-        kind = NameKind.CLUSTER
+    kind = NameKind.CLUSTER if _is_within(name, domain) else NameKind.EXTERNAL
     service = services.get(name)
     if service is None:
         return Subject(name, kind)
@@ -155,6 +221,21 @@ class _Answers:
             if (subject.name, target) not in self.answered
         } - self.dead()
 
+    def is_answered(self, subject: Subject) -> bool:
+        """Return whether any target ever answered a name."""
+        return any((subject.name, t) in self.answered for t in self.layout.targets)
+
+    def tried(self, name: Wanted) -> Iterator[Subject]:
+        """Yield the meanings of a name up to the first that has been answered."""
+        for subject in name.meanings:
+            yield subject
+            if self.is_answered(subject):
+                return
+
+    def is_open(self, name: Wanted, attempt: int) -> bool:
+        """Return whether to look a name up again, after ``attempt`` times."""
+        return any(self.may_change(subject, attempt) for subject in self.tried(name))
+
     def may_change(self, subject: Subject, attempt: int) -> bool:
         """Return whether to look ``subject`` up again, after ``attempt`` times."""
         silent, dead = self.silent(subject), self.dead()
@@ -164,32 +245,41 @@ class _Answers:
 
 
 async def check(
-    subjects: Sequence[Subject], prober: Prober, layout: Layout, pause_s: float
+    names: Sequence[Wanted],
+    prober: Prober,
+    layout: Layout,
+    pause_s: float,
+    hear: Callable[[Step], None],
 ) -> Checked:
     """Look every name up over every arm, and return those that a trial can use.
+
+    ``hear`` is told of every step.
 
     Raises:
         Refusal: no name can be used, or a way does not work at all.
 
     """
     answers = _Answers(layout, set())
-    await _warm_up(subjects[0], prober, answers)
+    await _warm_up(names[0], prober, answers)
     for attempt in range(MORE_TRIES):
-        for subject in subjects:
-            if not answers.may_change(subject, attempt):
-                continue
-            client = layout.clients[attempt % len(layout.clients)]
-            await _ask(client, subject, prober, answers)
-            await asyncio.sleep(pause_s)
+        client = layout.clients[attempt % len(layout.clients)]
+        left = [name for name in names if answers.is_open(name, attempt)]
+        for done, name in enumerate(left, 1):
+            for subject in answers.tried(name):
+                if answers.may_change(subject, attempt):
+                    await _ask(client, subject, prober, answers)
+                    await asyncio.sleep(pause_s)
+            hear(Step(attempt, done, len(left)))
     _check_ways(answers)
-    return _usable(subjects, answers)
+    return _usable(names, answers)
 
 
-async def _warm_up(subject: Subject, prober: Prober, answers: _Answers) -> None:
+async def _warm_up(name: Wanted, prober: Prober, answers: _Answers) -> None:
     """Wait until every way works: rules of new Services take their time."""
     until = asyncio.get_running_loop().time() + WARM_UP_S
     while asyncio.get_running_loop().time() < until and answers.dead():
-        await _ask(answers.layout.clients[0], subject, prober, answers)
+        for subject in answers.tried(name):
+            await _ask(answers.layout.clients[0], subject, prober, answers)
         await asyncio.sleep(PAUSE_S)
 
 
@@ -228,15 +318,18 @@ def _check_ways(answers: _Answers) -> None:
         )
 
 
-def _usable(subjects: Sequence[Subject], answers: _Answers) -> Checked:
-    usable: list[Subject] = []
+def _usable(names: Sequence[Wanted], answers: _Answers) -> Checked:
+    usable: dict[Subject, None] = {}
     remarks: list[str] = []
-    for subject in subjects:
+    for name in names:
+        *_, subject = answers.tried(name)
         silent = answers.silent(subject)
         if not silent:
-            usable.append(subject)
-        elif len(silent) + len(answers.dead()) == len(answers.layout.targets):
-            remarks.append(f"{subject.name} resolves nowhere: left out")
+            usable[subject] = None
+            if subject.name != name.name:
+                remarks.append(f"{name.name} is looked up as {subject.name}")
+        elif not answers.is_answered(subject):
+            remarks.append(f"{_nowhere(name)}: left out")
         else:
             arms = ", ".join(sorted(map(str, silent)))
             remarks.append(
@@ -246,6 +339,12 @@ def _usable(subjects: Sequence[Subject], answers: _Answers) -> Checked:
     if not usable:
         raise Refusal(f"no name can be used: {'; '.join(remarks[:3])}")
     return Checked(tuple(usable), tuple(remarks))
+
+
+def _nowhere(name: Wanted) -> str:
+    """Return that a name resolves nowhere, and how it was tried."""
+    with_search = ", also with the search list" if len(name.meanings) > 1 else ""
+    return f"{name.name} resolves nowhere{with_search}"
 
 
 def kinds_of(subjects: Iterable[Subject]) -> tuple[NameKind, ...]:

@@ -28,14 +28,17 @@ _HEAD = ("arm", "way", "failed", "median", "p99", "failures")
 
 async def follow(conduct: Conduct, terminal: TextIO | None) -> None:
     """Show a trial until cancelled: a picture on ``terminal``, or else plain lines."""
-    height = 0
+    height, has_begun = 0, False
     while True:
         await asyncio.sleep(LINE_EVERY_S if terminal is None else EVERY_S)
-        if conduct.ledger is None:
+        if conduct.ledger is None and conduct.step is None:
             continue
         if terminal is None:
             conduct.session.tell(line(conduct))
             continue
+        if conduct.ledger is not None and not has_begun:
+            # the remarks on the names are below the last picture, and stay
+            height, has_begun = 0, True
         picture = list(lines(conduct, os.get_terminal_size(terminal.fileno()).columns))
         # back to the first line of the last picture, and clear what is below
         back = f"\x1b[{height}A\x1b[J" if height else ""
@@ -44,10 +47,10 @@ async def follow(conduct: Conduct, terminal: TextIO | None) -> None:
 
 
 def line(conduct: Conduct) -> str:
-    """Return one line about a trial that runs."""
-    ledger = conduct.ledger
-    assert ledger is not None
-    return f"{_clock(conduct, ledger)}: {_likeliest(conduct)}"
+    """Return one line about a trial that runs, or that its names are looked up."""
+    if conduct.ledger is None:
+        return str(conduct.step)
+    return f"{_clock(conduct, conduct.ledger)}: {_likeliest(conduct)}"
 
 
 def lines(conduct: Conduct, width: int) -> Iterator[str]:
@@ -57,7 +60,9 @@ def lines(conduct: Conduct, width: int) -> Iterator[str]:
     next one, and a line that the terminal breaks would shift it.
     """
     ledger = conduct.ledger
-    assert ledger is not None
+    if ledger is None:
+        yield from _wrapped(line(conduct), width)
+        return
     verdict = conduct.verdict or Court.of(ledger).verdict(ledger)
     facts = report(ledger, verdict, Setup(conduct.started, ""), failures=False)
     yield from _wrapped(_clock(conduct, ledger), width)

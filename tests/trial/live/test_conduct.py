@@ -31,7 +31,7 @@ def conduct(seed: int) -> Conduct:
     design = Design("t", "image", 60, service, None, {}, {}, "shop", SEAL)
     session = Session(Documents.__new__(Documents), print, print, nothing, lambda: 0.0, nothing)  # type: ignore[arg-type]
     pace = Pace(RATE, 1e4, interval_s(RATE, 2, 10))
-    trial = Conduct(session, design, SUBJECTS, pace, Random(seed))
+    trial = Conduct(session, design, (), pace, Random(seed))
     model = Model(CAUSES["software"], RATE, RATE / 10, seed, seal=SEAL)
     clock.run(trial.look_up(layout(), model, SUBJECTS))
     return trial

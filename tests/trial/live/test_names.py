@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 from minidns.dns.model import Question, Rcode
 from minidns.dns.rdata import AAAA, PTR, A
 from minidns.kubernetes.documents import Documents
+from minidns.probe.questions import from_list
 from minidns.second_dns.session import Refusal
 from minidns.trial.arms import Client, Manner, NameKind, Target
 from minidns.trial.live import names
 from minidns.trial.live.changing import SETTLED_S, Changing
-from minidns.trial.live.names import Names
+from minidns.trial.live.names import Checked, Names, Step, Wanted
 from minidns.trial.lookup import Outcome, Result, Subject
 from sim.scenario import clock
 from tests.second_dns.world import cluster, desk
@@ -44,7 +46,16 @@ class Answers:
 
 
 SUBJECTS = [Subject("a.test.", NameKind.EXTERNAL), Subject("b.test.", NameKind.EXTERNAL)]
+WANTED = [Wanted(subject.name, (subject,)) for subject in SUBJECTS]
 ALWAYS = 10**6
+
+
+def check(wanted: Sequence[Wanted], prober: Answers) -> tuple[Checked, list[Step]]:
+    """Return what a trial can use, and the steps on the way."""
+    steps: list[Step] = []
+    return clock.run(names.check(wanted, prober, LAYOUT, 0.1, steps.append)), steps
+
+
 CHECKS: list[tuple[str, dict[tuple[str, str], int], list[str]]] = [
     ("all is well", {}, ["a.test.", "b.test."]),
     ("new Services take their time", {("M", "a.test."): 4, ("R", "a.test."): 4}, ["a.test.", "b.test."]),
@@ -67,7 +78,7 @@ CHECKS: list[tuple[str, dict[tuple[str, str], int], list[str]]] = [
 
 @table(("silent", "kept"), [row[1:] for row in CHECKS], ids=[row[0] for row in CHECKS])
 def test_names_that_tell_nothing_are_left_out(silent: dict[tuple[str, str], int], kept: list[str]) -> None:
-    checked = clock.run(names.check(SUBJECTS, Answers(silent), LAYOUT, 0.1))
+    checked, _ = check(WANTED, Answers(silent))
     assert [subject.name for subject in checked.subjects] == kept
     assert len(checked.remarks) == len(SUBJECTS) - len(kept)
 
@@ -83,7 +94,7 @@ REFUSED = [
 @table(("silent", "why"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_without_names_or_ways_there_is_no_trial(silent: dict[tuple[str, str], int], why: str) -> None:
     with pytest.raises(Refusal, match=why):
-        clock.run(names.check(SUBJECTS, Answers(silent), LAYOUT, 0.1))
+        check(WANTED, Answers(silent))
 
 
 async def test_the_objects_say_what_is_expected() -> None:
@@ -95,7 +106,8 @@ async def test_the_objects_say_what_is_expected() -> None:
             Question("10.0.96.10.in-addr.arpa.", PTR),
             Question("local.", A),
         ]
-        found = await names.subjects(asked, made.session.api, "cluster.local", Random(1))
+        wanted = await names.wanted(asked, made.session.api, "cluster.local", "shop", Random(1))
+    found = [name.meanings[0] for name in wanted]
     assert [(s.name.partition(".")[0], s.kind, s.expected.answers) for s in found] == [
         ("kube-dns", NameKind.CLUSTER, (frozenset(("10.96.0.10",)), frozenset(("10.96.0.10",)))),
         ("none", NameKind.CLUSTER, ()),
@@ -103,6 +115,47 @@ async def test_the_objects_say_what_is_expected() -> None:
         ("local", NameKind.EXTERNAL, ()),
     ]
     assert found[0].objects.startswith("Service kube-system/kube-dns ")
+
+
+SHORT = [
+    # the name that is given, what it may stand for
+    ("kube-dns.kube-system", ["kube-dns.kube-system.svc.cluster.local"]),
+    ("kube-dns.kube-system.svc", ["kube-dns.kube-system.svc.cluster.local"]),
+    ("web", ["web.shop.svc.cluster.local"]),
+    ("kube-dns.kube-system.svc.cluster.local", ["kube-dns.kube-system.svc.cluster.local"]),
+    ("none.shop.svc.cluster.local", ["none.shop.svc.cluster.local"]),
+    ("a.test", ["a.test", "a.test.shop.svc.cluster.local", "a.test.svc.cluster.local", "a.test.cluster.local"]),
+    # too long with any domain of the search list
+    (f"{'a.' * 120}test", [f"{'a.' * 120}test"]),
+    (".", [""]),
+]
+
+
+@pytest.mark.parametrize(("given", "meanings"), SHORT, ids=[row[0][:40] for row in SHORT])
+async def test_a_name_outside_of_the_cluster_may_be_short(given: str, meanings: list[str]) -> None:
+    of = cluster()
+    meta, ports = {"name": "web", "namespace": "shop"}, [{"port": 80}]
+    of.create({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"ports": ports}})
+    async with desk(of) as made:
+        asked = list(from_list([given], ["A"], "--name"))
+        (wanted,) = await names.wanted(asked, made.session.api, "cluster.local", "shop", Random(1))
+    assert [subject.name for subject in wanted.meanings] == [f"{name}." for name in meanings]
+
+
+def test_a_short_name_is_looked_up_with_the_domain_with_which_it_resolves() -> None:
+    some = [Subject(name, NameKind.CLUSTER) for name in ("db.", "db.shop.test.", "db.test.")]
+    wanted = [Wanted("db.", tuple(some)), *WANTED]
+    prober = Answers({("*", "db."): ALWAYS, ("K", "db.shop.test."): 1})
+    checked, _ = check(wanted, prober)
+    assert [subject.name for subject in checked.subjects] == ["db.shop.test.", "a.test.", "b.test."]
+    assert not any(name == "db.test." for _, name in prober.asked)
+    assert len(checked.remarks) == 1
+    assert "db.shop.test." in checked.remarks[0]
+
+
+def test_every_name_that_is_looked_up_beforehand_is_a_step() -> None:
+    _, steps = check(WANTED, Answers({("*", "b.test."): ALWAYS}))
+    assert steps == [Step(0, 1, 2), Step(0, 2, 2), Step(1, 1, 1), Step(2, 1, 1)]
 
 
 class Patches(Documents):
