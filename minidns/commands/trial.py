@@ -7,7 +7,7 @@ import secrets
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from random import SystemRandom
@@ -17,22 +17,19 @@ from minidns.commands.lookups import Unusable
 from minidns.kubernetes.resources import ApiError
 from minidns.probe.questions import WrongLine
 from minidns.second_dns import corefile, interceptors, manifests, running, session
-from minidns.second_dns.objects import ref_of
 from minidns.second_dns.session import Refusal, Session
 from minidns.text.arguments import Parser
 from minidns.text.files import describe
-from minidns.text.go_text import format_duration
 from minidns.text.terminal import escaping, raw
 from minidns.trial.integrity import Seal
-from minidns.trial.live import build, client, ground, load, names, view
+from minidns.trial.live import build, client, ground, load, names, preview, view
 from minidns.trial.live.conduct import Conduct, Pace
 from minidns.trial.live.ground import Ground
 from minidns.trial.live.names import Wanted
-from minidns.trial.live.objects import SETUP_S, Design
+from minidns.trial.live.objects import Design
 from minidns.trial.live.remote import Lost
 from minidns.trial.report.facts import EXIT_STATUS, Report, Setup, report
 from minidns.trial.report.formats import FORMATS
-from minidns.trial.report.sentences import percent
 from minidns.trial.run import EPISODES_PER_SPAN, interval_s
 from minidns.trial.statistics import EPISODE_S, lookups_needed
 
@@ -136,7 +133,9 @@ def _add_places(parser: Parser) -> None:
         "--from",
         dest="service",
         metavar="SERVICE",
-        help="Service of the cluster's DNS, if it cannot be found by its name",
+        default="",
+        help="Service of the cluster's DNS, or its ClusterIP, if it cannot be found by"
+        " its name or may not be read",
     )
     parser.add_argument(
         "--node",
@@ -247,7 +246,7 @@ async def _run(args: argparse.Namespace, session: Session) -> int:
     pace = _pace(args, design, per_replica)
     wanted = await _wanted(args, session, design, pace, rng)
     remarks = [*seen.remarks, *map(str, await interceptors.detect(session, []))]
-    for line in _plan(design, pace, wanted):
+    for line in preview.lines(design, pace, wanted):
         session.tell(line)
     for remark in remarks:
         session.tell(f"note: {remark}")
@@ -330,41 +329,6 @@ def _pace(args: argparse.Namespace, design: Design, per_replica: float) -> Pace:
     merging = min(max(ticks_per_s * EPISODE_S * rate, EPISODES_PER_SPAN), MOST_MERGING)
     between = interval_s(rate, len(design.pods), per_replica, merging)
     return Pace(rate, args.duration, between)
-
-
-def _plan(design: Design, pace: Pace, wanted: Sequence[Wanted]) -> Iterator[str]:
-    """Yield what the trial will create, do and cost, line by line."""
-    yield (
-        f"This trial looks for failures of {percent(pace.rate)} of lookups or more, "
-        f"for {format_duration(pace.limit_s)} at most."
-    )
-    for obj in build.described(design):
-        count = (
-            obj["spec"].get("parallelism") or obj["spec"].get("replicas")
-            if ("spec" in obj)
-            else None
-        )
-        yield f"  create {ref_of(obj)}" + (f" (pods: {count})" if count else "")
-    kinds = ", ".join(names.described([name.meanings[0] for name in wanted]))
-    yield f"Names: {kinds}."
-    per_replica = (1 + 2 / max(len(design.pods), 1)) / pace.interval_s
-    yield (
-        f"Load: {1 / pace.interval_s:.2g} lookups a second over each arm, so "
-        f"{per_replica:.2g} at each CoreDNS pod."
-    )
-    needed = lookups_needed(pace.rate, view.EPISODES)
-    needed_s = needed * pace.interval_s
-    text = f"About {needed} lookups over each arm show such a rate: "
-    yield text + f"{format_duration(round(needed_s))} at this pace."
-    if needed_s > pace.limit_s:
-        rarest = pace.rate * needed_s / pace.limit_s
-        yield (
-            f"note: in {format_duration(pace.limit_s)} only a rate of "
-            f"{percent(min(rarest, 1.0))} shows: give a longer --for, a higher "
-            "--rate or a higher --per-replica"
-        )
-    lease = format_duration(pace.limit_s + SETUP_S)
-    yield f"If this command is killed, the cluster removes all of it within {lease}."
 
 
 async def _to_its_end(conduct: Conduct, timeout_s: float) -> str:

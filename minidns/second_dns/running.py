@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ CONF, PORT = ("conf",), ("dns.port", "p")
 """Flags of CoreDNS: the Corefile, and the port of server blocks that name none."""
 DEFAULT_FILE = "/etc/coredns/Corefile"
 DNS_PORT = 53
+_SERVICE_NAME = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
+"""A label of RFC 1035, which the name of a Service must be."""
 _VERSION = re.compile(r"v?(\d+\.\d+\.\d+)(?![\d.])")
 
 
@@ -279,9 +282,28 @@ def _none(namespace: str, several: list[str]) -> str:
 
 
 async def find_service(api: Documents, namespace: str, wanted: str = "") -> Json:
-    """Return the Service of the cluster's DNS; see ``choose_service``."""
-    services = await api.list_objects(SERVICE.path(namespace))
+    """Return the Service of the cluster's DNS; see ``choose_service``.
+
+    Where Services may not be listed, those with usual names are read one by one.
+    """
+    try:
+        services = await api.list_objects(SERVICE.path(namespace))
+    except Refused as refused:
+        services = [] if refused.status != 403 else await _usual(api, namespace, wanted)
+        if not services:
+            raise
     return choose_service(services, namespace, wanted)
+
+
+async def _usual(api: Documents, namespace: str, wanted: str) -> list[Json]:
+    """Return the Services with the name ``wanted`` or a usual one that may be read."""
+    found = []
+    for name in dict.fromkeys((wanted, *NAMES)):
+        if not _SERVICE_NAME.fullmatch(name):
+            continue
+        with suppress(Refused):
+            found.append(await api.find(SERVICE.path(namespace, name)))
+    return [service for service in found if service is not None]
 
 
 async def read_server(api: Documents, service: Json) -> Server:

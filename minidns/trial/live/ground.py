@@ -1,5 +1,6 @@
 """What a trial must know of a cluster before it creates anything."""
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,12 +8,14 @@ from minidns.kubernetes.documents import Json, Refused
 from minidns.probe import servers
 from minidns.probe.servers import NoServer
 from minidns.second_dns import running
-from minidns.second_dns.objects import CONFIG_MAP, NAMESPACE, ref_of, value_at
+from minidns.second_dns.objects import CONFIG_MAP, NAMESPACE, SERVICE, ref_of, value_at
 from minidns.second_dns.running import Server
-from minidns.second_dns.session import Refusal, Session
+from minidns.second_dns.session import Refusal, Session, explain
 from minidns.trial.live import rights
 from minidns.trial.live.rights import Right
 
+UNKNOWN = ""
+"""Name of a Service of which only the ClusterIP is known."""
 _EQUAL = "a trial compares ways that differ in nothing else"
 
 
@@ -36,7 +39,8 @@ class Ground:
 async def read(session: Session, dns: str, wanted: str, clients: str) -> Ground:
     """Return the ground of a trial with clients in the namespace ``clients``.
 
-    ``dns`` is the namespace of the cluster's DNS, ``wanted`` its Service, or empty.
+    ``dns`` is the namespace of the cluster's DNS, ``wanted`` its Service or ClusterIP,
+    or empty.
 
     Raises:
         Refusal: there is no CoreDNS, or too little may be done or compared.
@@ -44,7 +48,7 @@ async def read(session: Session, dns: str, wanted: str, clients: str) -> Ground:
     """
     await _check_namespace(session, clients)
     await _check_rights(session, rights.of_clients(clients))
-    service = await running.find_service(session.api, dns, wanted)
+    service = await _service(session, dns, wanted)
     _check_service(service)
     remarks: list[str] = []
     pods = await _pods(session, service, remarks)
@@ -80,6 +84,28 @@ def _words(lacking: Sequence[Right]) -> str:
     return ", ".join(map(str, lacking))
 
 
+async def _service(session: Session, dns: str, wanted: str) -> Json:
+    """Return the Service of the DNS; if it may not be read, its ClusterIP alone."""
+    try:
+        return await running.find_service(session.api, dns, wanted)
+    except Refused as refused:
+        if refused.status != 403:
+            raise
+        try:
+            address = str(ipaddress.ip_address(wanted))
+        except ValueError:
+            raise Refusal(
+                f"{explain(refused)}; or give the ClusterIP of the DNS with --from, "
+                "which is the nameserver in a pod's /etc/resolv.conf"
+            ) from refused
+    return {
+        "apiVersion": SERVICE.api_version,
+        "kind": SERVICE.name,
+        "metadata": {"namespace": dns, "name": UNKNOWN},
+        "spec": {"clusterIP": address},
+    }
+
+
 def _check_service(service: Json) -> None:
     """Accept a Service whose fields another one can have as well."""
     spec = service["spec"]
@@ -95,6 +121,9 @@ async def _pods(
 ) -> Mapping[str, str]:
     """Return CoreDNS's ready pods; none if the user may not list them."""
     namespace, name = service["metadata"]["namespace"], service["metadata"]["name"]
+    if name == UNKNOWN:
+        remarks.append("no arms D and R: the Service of the DNS may not be read")
+        return {}
     if lacking := await rights.missing(session.api, rights.of_replicas(namespace)):
         remarks.append(f"no arms D and R: not allowed: {_words(lacking)}")
         return {}

@@ -144,27 +144,35 @@ TENANT = (
 )
 SEES_DNS = (("list", "services", ""), ("get", "services", ""), ("list", "endpointslices", "discovery.k8s.io"))
 RELAYS = tuple((verb, "services", "") for verb in ("create", "get", "list", "delete"))
+READS_DNS = (("get", "services", ""), SEES_DNS[2])
+FROM = "--from 10.96.0.10"
 RIGHTS = [
-    # rights in shop, rights in kube-system, what is created, what is said
-    ("none", (), (), set(), "create jobs.batch in shop"),
-    ("clients", TENANT, SEES_DNS[:1], {"Job shop"}, "no arms D and R"),
-    ("clients, and CoreDNS's pods", TENANT, SEES_DNS, {"Job shop"}, "no arm R"),
-    ("relays", (*TENANT, *RELAYS), SEES_DNS, {"Job shop", "Service shop"}, "no minidns beside CoreDNS"),
+    # options, rights in shop, rights in kube-system, what is created, what is said
+    ("none", "", (), (), set(), "create jobs.batch in shop"),
+    ("clients, and nothing in kube-system", "", TENANT, (), set(), "--from"),
+    ("clients, and a name that is none", "--from ../x", TENANT, (), set(), "--from"),
+    ("clients, and the address", FROM, TENANT, (), {"Job shop"}, "no arms D and R"),
+    ("an address with the right to read", FROM, TENANT, READS_DNS, {"Job shop"}, "no arm R"),
+    ("a name with the right to read", "--from kube-dns", TENANT, READS_DNS, {"Job shop"}, "no arm R"),
+    ("clients, and what has CoreDNS's name", "", TENANT, READS_DNS, {"Job shop"}, "no arm R"),
+    ("clients", "", TENANT, SEES_DNS[:1], {"Job shop"}, "no arms D and R"),
+    ("clients, and CoreDNS's pods", "", TENANT, SEES_DNS, {"Job shop"}, "no arm R"),
+    ("relays", "", (*TENANT, *RELAYS), SEES_DNS, {"Job shop", "Service shop"}, "no minidns beside CoreDNS"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("here", "there", "created", "said"), [row[1:] for row in RIGHTS], ids=[row[0] for row in RIGHTS]
+    ("options", "here", "there", "created", "said"), [row[1:] for row in RIGHTS], ids=[row[0] for row in RIGHTS]
 )
 async def test_a_tenant_gets_the_arms_it_may_have(
-    here: tuple[Rule, ...], there: tuple[Rule, ...], created: set[str], said: str, tmp_path: Path
+    options: str, here: tuple[Rule, ...], there: tuple[Rule, ...], created: set[str], said: str, tmp_path: Path
 ) -> None:
     of = cluster()
     grant(of, "tenant", here, "shop")
     grant(of, "tenant", there, SYSTEM)
     async with desk(of, access=as_user(tmp_path, "tenant"), has_rbac=True) as made:
         made.says = False
-        assert await made.run(f"{RUN} -n shop") == 1
+        assert await made.run(f"{RUN} -n shop {options}") == 1
         assert said in made.said
         assert set(re.findall(r"create (\S+ \w+)/", made.said)) == created
 
