@@ -166,7 +166,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("line", "status", "cause"), WRONG, ids=[w[0] for w in WRONG])
+@table(("line", "status", "cause"), WRONG, ids=[w[0] for w in WRONG])
 def test_what_is_wrong(line: str, status: int, cause: str, capsys: Capture) -> None:
     assert run(line) == status
     out, err = capsys.readouterr()
@@ -293,7 +293,7 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize(("line", "shown"), RIGHT, ids=[r[0] for r in RIGHT])
+@table(("line", "shown"), RIGHT, ids=[r[0] for r in RIGHT])
 def test_what_is_right(line: str, shown: str, capsys: Capture) -> None:
     assert run(line) == 0
     out, err = capsys.readouterr()

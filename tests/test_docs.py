@@ -23,7 +23,7 @@ EXAMPLES = [
 async def _nothing() -> None: ...
 
 
-@pytest.mark.parametrize(("path", "text"), EXAMPLES)
+@table(("path", "text"), EXAMPLES)
 async def test_every_corefile_in_the_documentation_loads(path: Path, text: str, tmp_path: Path) -> None:
     world = World(
         files={"/etc/resolv.conf": "nameserver 192.0.2.53\n", "/etc/hosts": "127.0.0.1 localhost\n"},

@@ -214,6 +214,7 @@ def test_check_does_not_wait_for_a_pipe(text: str, refused: bool, tmp_path: Path
         assert "named pipe" in done.stderr
 
 
+@pytest.mark.slow
 def test_check_of_a_pipe_is_one_line(tmp_path: Path) -> None:
     _fifo(tmp_path / "Corefile")
     done = _check(tmp_path / "Corefile")

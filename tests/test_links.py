@@ -168,7 +168,7 @@ def test_the_second_of_a_name_is_numbered() -> None:
     assert anchors_in_site("# A\n# A\n") == {"a", "a_1"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "why"),
     [
         ("[x](other.md)", ""),

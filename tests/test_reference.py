@@ -60,6 +60,7 @@ def test_the_tables_are_those_of_the_parsers() -> None:
     assert cli_page.renewed(CLI) == CLI, "python -m tests.cli_page renews them"
 
 
+@pytest.mark.slow
 @table("command", cli_page.parsers())
 def test_every_flag_is_described(command: str) -> None:
     text = section(command)

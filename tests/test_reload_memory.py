@@ -15,6 +15,7 @@ from minidns.corefile.errors import ConfigError
 from minidns.kubernetes.resources import Page, WatchEvent
 from tests import process
 from tests.serving import serving
+from tests.table import table
 from tests.world import World
 
 BLOCKS = 2000
@@ -94,7 +95,7 @@ LINES = {
 }
 
 
-@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+@table("line", LINES.values(), ids=LINES)
 async def test_what_a_reload_replaces_is_freed_without_a_collection(
     line: str, caplog: pytest.LogCaptureFixture
 ) -> None:

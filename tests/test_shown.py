@@ -243,8 +243,8 @@ COREFILES = {
 }
 
 
-@pytest.mark.parametrize("text", COREFILES.values(), ids=COREFILES)
-@pytest.mark.parametrize("words", [["check"], ["-conf"]], ids=["check", "serve"])
+@table("text", COREFILES.values(), ids=COREFILES)
+@table("words", [["check"], ["-conf"]], ids=["check", "serve"])
 def test_a_corefile_cannot_speak_to_the_terminal(words: list[str], text: str, tmp_path: Path) -> None:
     file = tmp_path / "Corefile"
     file.write_text(text, newline="")
@@ -262,7 +262,7 @@ def is_clean(*texts: str) -> None:
 COMMANDS = ("check", "why", "status", "clone", "enrol", "unenrol", "up", "split-dns", "-conf", "--kubeconfig", "--evil")  # fmt: skip
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@table("command", COMMANDS)
 def test_words_of_the_command_line_are_escaped(command: str, tmp_path: Path) -> None:
     is_clean(*run([command, f"x{EVIL[:12]}"]))
     is_clean(*run([command, f"--kubeconfig=x{EVIL[:12]}", "deploy/x"]))

@@ -74,6 +74,7 @@ def ask(port: int, client: str, name: str, qtype: str, transport: str) -> list[s
     return [str(data) for rrset in dns.message.from_wire(reply).answer for data in rrset]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_no_client_gets_what_the_view_of_another_gave(tmp_path: Path, transport: str) -> None:
     port = process.free_port()

@@ -249,7 +249,7 @@ REFUSES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "error"), [row[1:] for row in REFUSES], ids=[row[0] for row in REFUSES])
+@table(("text", "error"), [row[1:] for row in REFUSES], ids=[row[0] for row in REFUSES])
 def test_refuses(text: str, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENVIRON, "LOOP", "{$LOOP}")
     monkeypatch.setattr(imports, "MAX_IMPORTS", 1000)  # reached sooner

@@ -47,6 +47,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 @table("words", [["check"], ["-conf"]], ids=["check", "serve"])
 @table("place", PLACES.values(), ids=PLACES)
 @table("content", FILES.values(), ids=FILES)

@@ -142,6 +142,7 @@ def pointer(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> dns.name.
     return dns.reversename.from_address(str(address))
 
 
+@pytest.mark.slow
 @given(st.text(max_size=20))
 def test_any_text_is_keys_or_an_error(text: str) -> None:
     try:

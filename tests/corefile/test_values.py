@@ -105,7 +105,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "error"), BAD)
+@table(("text", "error"), BAD)
 def test_bad_patterns(text: str, error: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match=r"^error parsing regexp: ") as caught:
         values.pattern(text)

@@ -14,6 +14,8 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
+from tests.table import table
+
 PATH = Path(__file__).parents[2] / "deploy/e2e/compare.py"
 ZONE = """\
 web.shop.svc.cluster.local 5 IN A 10.96.0.3
@@ -83,13 +85,13 @@ def differs(compare: ModuleType, monkeypatch: pytest.MonkeyPatch, question: tupl
     return str(compare.differ("first", "second", *question, 7))
 
 
-@pytest.mark.parametrize("zone", ALIKE.values(), ids=ALIKE)
-@pytest.mark.parametrize("question", NAMES)
+@table("zone", ALIKE.values(), ids=ALIKE)
+@table("question", NAMES)
 def test_alike(compare: ModuleType, monkeypatch: pytest.MonkeyPatch, question: tuple[str, str], zone: str) -> None:
     assert differs(compare, monkeypatch, question, zone) == ""
 
 
-@pytest.mark.parametrize(("number", "zone"), OTHER.values(), ids=OTHER)
+@table(("number", "zone"), OTHER.values(), ids=OTHER)
 def test_other(compare: ModuleType, monkeypatch: pytest.MonkeyPatch, number: int, zone: str) -> None:
     assert differs(compare, monkeypatch, NAMES[number], zone) != ""
 

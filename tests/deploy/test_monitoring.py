@@ -252,6 +252,7 @@ def test_the_chart_makes_the_same_service_monitor() -> None:
     assert labels.items() >= (found["metadata"]["labels"] | {"release": "prometheus"}).items()
 
 
+@pytest.mark.slow
 @pytest.mark.kubectl
 @pytest.mark.skipif(rendered.kubectl() is None, reason="kubectl is missing")
 def test_the_component_goes_into_an_overlay(tmp_path: Path) -> None:

@@ -206,6 +206,7 @@ def test_180_endpoints_over_tcp_fit_uncompressed() -> None:
     check(srv_query(65535, "tcp"), services(180, "10-244-0-"))
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @example(4096)
 @given(st.integers(512, 9000))

@@ -78,6 +78,7 @@ GOES = Deleted(EndpointSlice, Key("a", "old"))
 JOINS = on_slice("new", "10.0.0.1=one")
 
 
+@pytest.mark.slow
 @table("delay_s", DELAYS)
 @table("leaves", [LEAVES, GOES], ids=["emptied", "deleted"])
 def test_a_plain_watcher_loses_the_names(leaves: Event, delay_s: float) -> None:

@@ -78,6 +78,7 @@ async def test_f23_a_restored_backup_is_found() -> None:
             assert "lost1" not in kept.names
 
 
+@pytest.mark.slow
 async def test_f39_a_list_of_ten_thousand_lets_the_loop_run() -> None:
     kept = Kept()
     turns = 0

@@ -175,6 +175,7 @@ def test_every_ready_endpoint_is_first_equally_often(qtype: str) -> None:
     assert chi_squared < ready + 6 * (2 * ready) ** 0.5
 
 
+@pytest.mark.slow
 @table(
     "name", [HEADLESS, f"_http._tcp.{HEADLESS}", f"10-0-0-5.{HEADLESS}", f"nobody.{HEADLESS}", f"_none._tcp.{HEADLESS}"]
 )

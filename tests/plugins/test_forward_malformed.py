@@ -152,6 +152,7 @@ def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "GRACE_S", 0.02)
 
 
+@pytest.mark.slow
 @table("row", ROWS.values(), ids=ROWS)
 @table("opt", [None, Opt(1232)], ids=["plain", "edns"])
 @table("transport", ["udp", "tcp"])

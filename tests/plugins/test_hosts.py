@@ -340,6 +340,7 @@ async def test_a_file_that_cannot_be_read_for_a_while_is_read_again_later(
     await site.stop()
 
 
+@pytest.mark.slow
 async def test_a_large_file_is_parsed_outside_the_event_loop() -> None:
     text = "".join(f"10.0.{n >> 8}.{n & 255} h{n}.example\n" for n in range(50_000))
     world = World(files={"/etc/hosts": text})

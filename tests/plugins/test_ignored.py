@@ -32,8 +32,9 @@ ACCEPTED = (
 )
 
 
-@pytest.mark.parametrize("body", ACCEPTED)
+@table("body", ACCEPTED)
 def test_accepted_with_one_line(caplog: pytest.LogCaptureFixture, body: str) -> None:
+    caplog.clear()
     set_up(body)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING

@@ -31,6 +31,7 @@ def shown(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def lines_of(
     caplog: pytest.LogCaptureFixture, body: str, response: Response = POSITIVE, sent: Query | None = None
 ) -> list[str]:
+    caplog.clear()
     caplog.set_level(logging.INFO)
     tested, _ = plugin(World(), log.PLUGIN.set_up, "log", body)
     await chain(tested, last=always(response))(sent or query("a.example.org"))
@@ -78,7 +79,7 @@ SCOPES = {
 }
 
 
-@pytest.mark.parametrize(("body", "name", "is_shown"), SCOPES.values(), ids=SCOPES)
+@table(("body", "name", "is_shown"), SCOPES.values(), ids=SCOPES)
 async def test_name_scopes(caplog: pytest.LogCaptureFixture, body: str, name: str, is_shown: bool) -> None:
     lines = await lines_of(caplog, body, POSITIVE, query(name))
     assert bool(lines) is is_shown
@@ -104,8 +105,8 @@ CLASSES = {
 }
 
 
-@pytest.mark.parametrize("sent", ["success", "denial", "error", "all"])
-@pytest.mark.parametrize(("response", "name"), CLASSES.values(), ids=CLASSES)
+@table("sent", ["success", "denial", "error", "all"])
+@table(("response", "name"), CLASSES.values(), ids=CLASSES)
 async def test_classes(caplog: pytest.LogCaptureFixture, response: Response, name: str, sent: str) -> None:
     lines = await lines_of(caplog, f"log . {{\nclass {sent}\n}}", response)
     assert bool(lines) is (sent in (name, "all"))

@@ -10,6 +10,7 @@ from minidns.corefile import blocks
 from minidns.metrics.registry import Family, Histogram, Metrics
 from minidns.server.edges import real
 from minidns.server.instance import Instance
+from tests.table import table
 from tests.world import World
 
 KUBEADM = """
@@ -124,19 +125,19 @@ def families() -> dict[str, Family]:
     return {family_.name: family_ for family_ in metrics.families()}
 
 
-@pytest.mark.parametrize(("name", "labels"), COUNTERS.items(), ids=COUNTERS)
+@table(("name", "labels"), COUNTERS.items(), ids=COUNTERS)
 def test_counters(families: dict[str, Family], name: str, labels: str) -> None:
     family = families[f"coredns_{name}_total"]
     assert (family.kind, set(family.labels)) == ("counter", set(labels.split()))
 
 
-@pytest.mark.parametrize(("name", "labels"), GAUGES.items(), ids=GAUGES)
+@table(("name", "labels"), GAUGES.items(), ids=GAUGES)
 def test_gauges(families: dict[str, Family], name: str, labels: str) -> None:
     family = families[f"coredns_{name}"]
     assert (family.kind, set(family.labels)) == ("gauge", set(labels.split()))
 
 
-@pytest.mark.parametrize(("name", "expected"), HISTOGRAMS.items(), ids=HISTOGRAMS)
+@table(("name", "expected"), HISTOGRAMS.items(), ids=HISTOGRAMS)
 def test_histograms(families: dict[str, Family], name: str, expected: tuple[str, tuple[float, ...]]) -> None:
     labels, bounds = expected
     family = families[f"coredns_{name}"]

@@ -59,6 +59,7 @@ FAILURES: list[tuple[Behaviour, str, int | None]] = [
 ]
 
 
+@pytest.mark.slow
 @table("library", ["glibc", "musl"])
 @table(("behaviour", "failure", "rcode"), FAILURES)
 async def test_what_a_program_gets(behaviour: Behaviour, failure: str, rcode: int | None, library: str) -> None:

@@ -124,6 +124,7 @@ async def test_without_a_pod_that_listens_the_client_sees_it(
     assert [each.failure for each in passed if each.failure] != []
 
 
+@pytest.mark.slow
 async def test_the_command_prints_a_line_for_each_message() -> None:
     async with serving(says(1)) as (host, port):
         place = free_port()

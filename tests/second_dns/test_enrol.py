@@ -223,6 +223,7 @@ POLICY: Json = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @table(
     ("objects", "words", "note"),
     [
@@ -258,6 +259,7 @@ async def test_ends_when_the_time_is_over() -> None:
         assert lasting(at.cluster) == before
 
 
+@pytest.mark.slow
 @table("words", ["--all", "--replicas 2", "--replicas 2 of 6"])
 async def test_ends_when_told_to(words: str) -> None:
     async with desk(world()) as at:
@@ -301,6 +303,7 @@ async def test_ends_when_somebody_else_ended_it() -> None:
         assert dig(web(at.cluster), "spec.template.spec.dnsPolicy") == "None", "theirs"
 
 
+@pytest.mark.slow
 @table("words", ["--all", "--replicas 2", "--replicas 2 of 6"])
 async def test_pods_that_do_not_come_are_taken_back(words: str) -> None:
     of = world()
@@ -452,6 +455,7 @@ class Kubelets(Documents):
         return await super().get(path)
 
 
+@pytest.mark.slow
 @table(
     ("config", "is_known", "is_cached"),
     [

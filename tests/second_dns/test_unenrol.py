@@ -127,6 +127,7 @@ async def test_an_edited_record_is_named_where_its_workload_is() -> None:
         assert policies(at.cluster) == ENROLLED
 
 
+@pytest.mark.slow
 async def test_a_server_that_fails_in_between_is_told_of() -> None:
     async with enrolled() as at:
         rule = Rule(resource="deployments", verb="patch", status=500, message="no disk", times=1)  # fmt: skip
@@ -167,6 +168,7 @@ async def test_a_right_that_is_missing_is_named(tmp_path: Path) -> None:
         assert mentions(at.err[-1], "Deployment shop/a patch deployments.apps")
 
 
+@pytest.mark.slow
 async def test_two_at_once_harm_nothing() -> None:
     async with enrolled() as at, desk(at.cluster) as other:
         other.now = at.now

@@ -9,6 +9,7 @@ import pytest
 
 from minidns.server import datagrams
 from minidns.server.datagrams import BATCH, WRITE, Datagram, open_socket
+from tests.table import table
 
 FAMILIES = {
     # id: address bound, address that clients send to
@@ -92,7 +93,7 @@ def test_slots_are_used_again(server: Server) -> None:
 SIZES = (2, 3, 12, 511, 512, 513, WRITE - 1, WRITE, WRITE + 1, 4000)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@table("size", SIZES)
 def test_replies_of_any_length(server: Server, size: int) -> None:
     with server.client() as sock:
         sock.send(b"abq")
@@ -102,7 +103,7 @@ def test_replies_of_any_length(server: Server, size: int) -> None:
         assert [sock.recv(5000) for _ in range(2)] == [b"ab" + rest[: size - 2]] * 2
 
 
-@pytest.mark.parametrize("size", [0, 1, 2])
+@table("size", [0, 1, 2])
 def test_datagrams_shorter_than_an_id(server: Server, size: int) -> None:
     with server.client() as sock:
         sock.send(b"xy"[:size])

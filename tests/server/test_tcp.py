@@ -274,6 +274,7 @@ async def ask_on_its_own(port: int, name: str) -> dns.message.Message:
     return dns.message.from_wire(reply)
 
 
+@pytest.mark.slow
 async def test_many_connections_of_one_address_are_answered_at_once() -> None:
     count, started, go = 3 * tcp.MAX_IDLE_PER_CLIENT, 0, asyncio.Event()
 
@@ -291,6 +292,7 @@ async def test_many_connections_of_one_address_are_answered_at_once() -> None:
     assert all(reply.answer for reply in replies)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", b"\0", framed(A)[:-1]], ids=["idle", "1", "30"])
 async def test_what_one_address_holds_idle_is_limited(sent: bytes) -> None:
     async with serving(echo) as (streams, port), contextlib.AsyncExitStack() as stack:
@@ -366,6 +368,7 @@ async def test_tls(tmp_path: Path) -> None:
         await writer.wait_closed()
 
 
+@pytest.mark.slow
 async def test_too_many_that_wait_cost_the_oldest_its_answer() -> None:
     go = asyncio.Event()
 
@@ -397,6 +400,7 @@ async def test_too_many_that_wait_cost_the_oldest_its_answer() -> None:
         assert reply.answer
 
 
+@pytest.mark.slow
 async def test_a_transfer_waits_for_who_reads_it() -> None:
     """Not all of it is in memory at a time."""
     data = tuple(rdata.a(f"10.0.{n >> 8}.{n & 255}") for n in range(1500))

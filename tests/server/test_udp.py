@@ -315,9 +315,9 @@ SILENT = {
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="ports below 1024 need root")
-@pytest.mark.parametrize("remembered", [False, True], ids=["asked", "remembered"])
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-@pytest.mark.parametrize(("source", "number", "replied"), SILENT.values(), ids=SILENT)
+@table("remembered", [False, True], ids=["asked", "remembered"])
+@table("host", ["127.0.0.1", "0.0.0.0"])
+@table(("source", "number", "replied"), SILENT.values(), ids=SILENT)
 async def test_source_ports(source: str, number: int, host: str, *, replied: bool, remembered: bool) -> None:
     async def handler(query: Query) -> Response:
         return answer(reuse=Reuse())

@@ -46,6 +46,7 @@ def test_the_bad_replica_is_named() -> None:
     assert verdict.best.accusation.part == "coredns-b"
 
 
+@pytest.mark.slow
 def test_without_arm_v_a_bad_version_is_called_software() -> None:
     verdict, _ = trial(CAUSES["version"], QUICK, 104)
     assert verdict.suspect is Suspect.SOFTWARE
@@ -57,6 +58,7 @@ def test_an_interceptor_needs_no_statistics() -> None:
     assert ledger.ticks <= 1
 
 
+@pytest.mark.slow
 def test_without_a_failure_the_bound_is_stated() -> None:
     verdict, ledger = trial(CAUSES["none"], QUICK, 106, background=0.0)
     assert verdict.suspect is Suspect.NONE

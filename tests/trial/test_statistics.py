@@ -203,6 +203,7 @@ def test_episodes(observations: list[tuple[str, str | None, float]], total: Coun
     assert counts == total
 
 
+@pytest.mark.slow
 def test_episodes_do_not_bias_the_rate() -> None:
     rng, episodes, counts = Random(5), Episodes(), Count()
     for tick in range(200_000):

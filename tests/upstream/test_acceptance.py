@@ -281,6 +281,7 @@ def long_chain(links: int) -> tuple[Question, dns.message.Message]:
     return question, message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("links", "expected"), [(50, 50), (2000, MAX_CHAIN + 1)])
 def test_alias_chains_are_followed_up_to_the_limit(links: int, expected: int) -> None:
     question, message = long_chain(links)

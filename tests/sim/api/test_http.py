@@ -522,6 +522,7 @@ async def test_asyncio_client_lists_and_watches(api: Client, tmp_path: Path) -> 
         response.close()
 
 
+@pytest.mark.slow
 async def test_asyncio_client_writes_models(api: Client, tmp_path: Path) -> None:
     path = api.server.kubeconfig(tmp_path / "config")
     await config.load_kube_config(str(path))
@@ -557,6 +558,7 @@ async def test_blocking_client(api: Client, tmp_path: Path) -> None:
     assert "prod" in names(api.server.cluster.list("Namespace"))
 
 
+@pytest.mark.slow
 async def test_large_lists_leave_in_pages(api: Client) -> None:
     api.server.cluster.load(services(300, 15))
     path = "/apis/discovery.k8s.io/v1/endpointslices"

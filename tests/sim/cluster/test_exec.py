@@ -17,6 +17,7 @@ from sim.cluster.simulation import Simulation, started
 from sim.node.attach import NodeKubelet
 from sim.node.container import Container
 from tests.process import DEADLINE_S
+from tests.table import table
 
 APP = "/api/v1/namespaces/default/pods/app"
 KUBECTL = shutil.which("kubectl")
@@ -41,7 +42,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize(("command", "text"), COMMANDS)
+@table(("command", "text"), COMMANDS)
 async def test_a_command_runs_in_the_pod(command: Sequence[str], text: str, api: Documents) -> None:
     assert text in await api.run(APP, "app", command)
 
@@ -58,7 +59,8 @@ FAILING = [
 ]
 
 
-@pytest.mark.parametrize(("pod", "container", "command", "status"), FAILING)
+@pytest.mark.slow
+@table(("pod", "container", "command", "status"), FAILING)
 async def test_what_cannot_run_is_refused(
     pod: str, container: str, command: Sequence[str], status: int, api: Documents
 ) -> None:
@@ -68,6 +70,7 @@ async def test_what_cannot_run_is_refused(
     assert (refused.status if isinstance(refused, Refused) else 0) == status
 
 
+@pytest.mark.slow
 async def test_exec_and_log_need_a_right(simulation: Simulation) -> None:
     account = "system:serviceaccount:default:default"
     tokens = dict(simulation.api.tokens or {})

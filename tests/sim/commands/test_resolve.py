@@ -9,6 +9,7 @@ import pytest
 
 from sim.__main__ import main
 from sim.resolver.kinds import KINDS
+from tests.table import table
 
 CONF = "search a.svc.cluster.local svc.cluster.local\nnameserver 10.96.0.10\nnameserver 10.96.0.20\noptions ndots:5\n"
 WEB = "web.svc.cluster.local=10.96.0.7"
@@ -110,7 +111,7 @@ def test_a_pod_of_a_scenario_if_no_cluster_is_up(tmp_path: Path, capsys: pytest.
     assert found["queries"][0]["endpoint"].startswith("10.244.")
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "known"),
     [
         (("--as", "nope", "web"), "glibc-2.36"),

@@ -6,6 +6,7 @@ import pytest
 
 from sim.__main__ import main
 from sim.trial.causes import CAUSES
+from tests.table import table
 
 
 def run(*words: str) -> int:
@@ -22,7 +23,7 @@ def test_the_causes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(lines) == 14
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "named"),
     [
         pytest.param(["--plant", "gremlins"], "gremlins", id="unknown cause"),

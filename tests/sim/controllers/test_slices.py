@@ -144,6 +144,7 @@ def test_slices_hold_a_hundred_endpoints_at_most() -> None:
     assert len(set(addresses(cluster))) == 2 * MAX_ENDPOINTS + 5
 
 
+@pytest.mark.slow
 def test_endpoints_stay_in_their_slice() -> None:
     cluster = cluster_with(service(), *(pod(f"web-{i}") for i in range(MAX_ENDPOINTS + 2)))
     before = {dig(e, "targetRef.name"): s["metadata"]["name"] for s in slices(cluster) for e in s["endpoints"]}

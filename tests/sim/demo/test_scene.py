@@ -35,6 +35,7 @@ def test_table() -> None:
     assert table([("NAME", "TYPE"), ("kubernetes", "x")]) == ["NAME         TYPE", "kubernetes   x"]
 
 
+@pytest.mark.slow
 async def test_api_is_read_and_written_over_http(tmp_path: Path) -> None:
     services = "/api/v1/namespaces/default/services"
     body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
@@ -63,6 +64,7 @@ async def test_answer_that_never_comes(tmp_path: Path) -> None:
     assert found.story.failures == ["0. the answer within 0.05 s of the API write"]
 
 
+@pytest.mark.slow
 async def test_minidns_command(tmp_path: Path) -> None:
     async with scene(tmp_path) as found:
         status, text = await found.minidns("-version")

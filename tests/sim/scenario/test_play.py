@@ -125,7 +125,7 @@ def test_it_is_the_same_every_time() -> None:
 # -- what cannot be carried out
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "said"),
     [
         ("frobnicate", "frobnicate"),
@@ -232,7 +232,8 @@ def test_every_command_works_and_refuses_surplus_and_missing_words(verb: str) ->
         assert f"usage: {verb}" in problem(f"{verb} {fewer}{lines}")
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
+@pytest.mark.slow
+@table("verb", COMMANDS)
 def test_lines_below_a_command_that_takes_none_are_refused(verb: str) -> None:
     if COMMANDS[verb].takes_lines:
         assert "usage" in problem(verb)  # and a command that takes some needs them
@@ -240,7 +241,8 @@ def test_lines_below_a_command_that_takes_none_are_refused(verb: str) -> None:
         assert "zebra" in problem(f"{verb} {WORDS.get(verb, '')}\n  zebra")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.slow
+@table(
     ("line", "word"),
     [
         ("pod a/b/c", "a/b/c"),
@@ -301,7 +303,8 @@ LOOKUP = "resolve app kubernetes.default.svc.cluster.local. A\n"
 NO_REPLY = "error EAI_AGAIN (no reply)"
 
 
-@pytest.mark.parametrize(
+@pytest.mark.slow
+@table(
     ("fault", "expected"),
     [
         pytest.param("partition link app<>node", [NO_REPLY], id="pod-node"),
@@ -349,6 +352,7 @@ def test_an_upstream_can_be_cut_off_and_lie() -> None:
     assert any(line.startswith("error EAI_AGAIN") for line in cut)
 
 
+@pytest.mark.slow
 def test_the_race_of_two_packets_costs_five_seconds() -> None:
     text = "scale coredns 8\nproxy race {}\nresolve app kubernetes.default.svc.cluster.local.\n"
     lines = shown(text.format("1/1"))
@@ -422,8 +426,8 @@ def test_files_that_cannot_be_read_are_named_without_python(tmp_path: Path, caps
         assert not re.search(r"Errno|codec|Traceback", message)
 
 
-@pytest.mark.parametrize("option", ["--seeds", "--from", "--jobs"])
-@pytest.mark.parametrize("word", ["0", "-1", "x", "1.5", "\u0663"])
+@table("option", ["--seeds", "--from", "--jobs"])
+@table("word", ["0", "-1", "x", "1.5", "\u0663"])
 def test_numbers_are_checked(capsys: pytest.CaptureFixture[str], option: str, word: str) -> None:
     with pytest.raises(SystemExit):
         main(["explore", f"{option}={word}"])

@@ -18,6 +18,7 @@ async def ask(stage: Stage) -> bool:
     return bool(result.outcome.addresses)
 
 
+@pytest.mark.slow
 def test_each_service_has_its_software() -> None:
     async def look() -> list[str]:
         async with staged() as stage:

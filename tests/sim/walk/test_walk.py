@@ -241,6 +241,7 @@ def test_words_are_checked_in_the_stage_too() -> None:
         of("melt all")
 
 
+@pytest.mark.slow
 def test_no_walk_leaves_its_observer_behind() -> None:
     async def unrelated() -> tuple[int, int, bool]:
         async with world() as stage:

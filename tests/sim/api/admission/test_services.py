@@ -196,6 +196,7 @@ def test_service_becomes_external_name_and_back() -> None:
     assert spec["clusterIP"].startswith("10.96.")
 
 
+@pytest.mark.slow
 def test_range_can_be_used_up() -> None:
     cluster = Cluster()
     pool = cluster.addresses.service_pools["IPv4"]
