@@ -8,8 +8,8 @@ import struct
 from collections.abc import Iterable
 
 from minidns.dns import names
-from minidns.dns.model import Name, RRset
-from minidns.dns.rdata import COMPRESSED, pieces
+from minidns.dns.model import Name, Rdata, RRset
+from minidns.dns.rdata import COMPRESSED, LAYOUT, pieces
 
 FIXED = struct.Struct("!HHIH")
 """Type, class, TTL and length of a record."""
@@ -127,15 +127,41 @@ class Records:
             added = 0
             for rrset in section if whole else ():
                 owner = spelled if rrset.owner == qname else names.to_wire(rrset.owner)
-                for data in rrset.rdata:
-                    if not self._add(owner, rrset, data):
-                        whole = False
-                        break
-                    added += 1
-                if not whole:
+                fitting = self._add_rrset(owner, rrset)
+                added += fitting
+                if fitting < len(rrset.rdata):
+                    whole = False
                     break
             counts.append(added)
         return whole, counts
+
+    def _add_rrset(self, owner: bytes, rrset: RRset) -> int:
+        """Add records until one does not fit; return the number of those added."""
+        rdata = rrset.rdata
+        for number, data in enumerate(rdata):
+            if number and rrset.rtype not in LAYOUT:
+                return number + self._add_alike(owner, rrset, rdata[number:])
+            if not self._add(owner, rrset, data):
+                return number
+        return len(rdata)
+
+    def _add_alike(self, owner: bytes, rrset: RRset, rdata: tuple[Rdata, ...]) -> int:
+        """Add data without names, whose owner was written before.
+
+        All records begin with the same bytes, and an answer may have thousands.
+        """
+        start = len(self._out)
+        self._name(owner, compress=True)
+        head = self._out[start:] + FIXED.pack(rrset.rtype, rrset.rclass, rrset.ttl, 0)
+        del self._out[start:], head[-2:]
+        records, room = [], self._limit - start
+        for data in rdata:
+            room -= len(head) + 2 + len(data)
+            if room < 0:
+                break
+            records.append(head + len(data).to_bytes(2) + data)
+        self._out += b"".join(records)
+        return len(records)
 
     def _add(self, owner: bytes, rrset: RRset, data: bytes) -> bool:
         """Add one record; return False, with nothing added, if it does not fit."""
