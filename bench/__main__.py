@@ -81,8 +81,8 @@ def _add_plan(parser: argparse.ArgumentParser, plan: Plan) -> None:
         nargs="+",
         default=[],
         metavar="PART",
-        help="workloads, speed, mix-changing, half-capacity, memory, changes, small,"
-        " simulation",
+        help="workloads, speed, mix-changing, half-capacity, expiring, memory, changes,"
+        " many, small, simulation",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write them here too")
 

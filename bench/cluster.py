@@ -21,6 +21,8 @@ from sim.cluster import certificates
 PER_HEADLESS = 5
 """Endpoints of a headless Service; one in ten is headless."""
 SPACES = 100
+MANY, PER_SLICE = "many", 100
+"""The name of the headless Service with many endpoints, and endpoints of its slices."""
 STRIDE = 32
 """Pod addresses between those of two Services."""
 
@@ -64,8 +66,11 @@ def endpoints_of(services: int, endpoints: int) -> Iterator[int]:
             yield share
 
 
-def objects(services: int, endpoints: int) -> Iterator[Json]:
-    """Yield the Namespaces, Services and EndpointSlices of the measured cluster."""
+def objects(services: int, endpoints: int, many: int = 0) -> Iterator[Json]:
+    """Yield the Namespaces, Services and EndpointSlices of the measured cluster.
+
+    With ``many`` there is one more headless Service, which has so many endpoints.
+    """
     for number in range(min(SPACES, services)):
         yield {
             "apiVersion": "v1",
@@ -76,6 +81,22 @@ def objects(services: int, endpoints: int) -> Iterator[Json]:
     for number, count in enumerate(endpoints_of(services, endpoints)):
         yield _service(number)
         yield slice_of(number, count)
+    if many:
+        yield from _with_many(services, many)
+
+
+def _with_many(number: int, endpoints: int) -> Iterator[Json]:
+    """Yield a headless Service called ``MANY`` and its slices."""
+    meta = {"name": MANY, "namespace": namespace(0)}
+    service = _service(number)
+    service["metadata"] |= meta
+    service["spec"] |= {"clusterIP": "None", "clusterIPs": ["None"]}
+    yield service
+    for at in range(0, endpoints, PER_SLICE):
+        made = slice_of(number + at, min(PER_SLICE, endpoints - at))
+        made["metadata"] |= {"name": f"{MANY}-{at}", "namespace": namespace(0)}
+        made["metadata"]["labels"] |= {"kubernetes.io/service-name": MANY}
+        yield made
 
 
 def _service(number: int) -> Json:
@@ -173,10 +194,10 @@ def _managed(part: str, manager: str) -> list[Json]:
     ]
 
 
-async def serve(services: int, endpoints: int, kubeconfig: Path) -> None:
+async def serve(services: int, endpoints: int, kubeconfig: Path, many: int) -> None:
     """Serve the cluster until killed; the kubeconfig is written once it can be used."""
     cluster = ClusterApi()
-    cluster.load(objects(services, endpoints))
+    cluster.load(objects(services, endpoints, many))
     token = secrets.token_urlsafe()
     tls = certificates.write(kubeconfig.parent, "127.0.0.1")
     async with ApiServer(cluster, tls=tls, tokens={token: ADMIN.name}) as server:
@@ -191,8 +212,9 @@ def main() -> None:
     parser.add_argument("services", type=int)
     parser.add_argument("endpoints", type=int, help="of all Services together")
     parser.add_argument("kubeconfig", type=Path)
+    parser.add_argument("--many", type=int, default=0)
     args = parser.parse_args()
-    asyncio.run(serve(args.services, args.endpoints, args.kubeconfig))
+    asyncio.run(serve(args.services, args.endpoints, args.kubeconfig, args.many))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ ECHO, OURS = "C echo", "minidns"
 
 CPU, RATE = "CPU us/query", "queries/s"
 MIB, SECONDS, CPU_S, MS = "MiB", "s", "CPU s", "ms"
+MILLICORES = "millicores"
 P50, P99 = "p50 ms", "p99 ms"
 
 

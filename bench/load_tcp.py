@@ -1,4 +1,4 @@
-"""The load generator over TCP: connections with pipelined queries."""
+"""The load generator over TCP: connections with pipelined queries, or one each."""
 
 import selectors
 import socket
@@ -8,9 +8,6 @@ import time
 from bench.tally import Options, Tally
 from bench.workloads import Ask
 
-CONNECTIONS = 20
-PIPELINED = 8
-"""Queries in flight per connection."""
 _PATIENCE_S = 0.5
 
 
@@ -64,21 +61,37 @@ def run(options: Options, tally: Tally) -> None:
     """Send for the given time, then wait for the outstanding replies."""
     end = time.perf_counter() + options.seconds
     with selectors.DefaultSelector() as selector:
-        connections = [Connection(options, tally) for _ in range(CONNECTIONS)]
-        for connection in connections:
-            selector.register(connection.sock, selectors.EVENT_READ, connection)
-            connection.send(PIPELINED)
+        connections = {
+            _opened(options, tally, selector) for _ in range(options.connections)
+        }
         while (now := time.perf_counter()) < end or (
             now < end + _PATIENCE_S
             and any(connection.open for connection in connections)
         ):
             for key, _ in selector.select(0.05):
-                count = key.data.receive()
-                if count and now < end:
-                    key.data.send(count)
+                connection = key.data
+                count = connection.receive()
+                if count and options.once:
+                    selector.unregister(connection.sock)
+                    connection.sock.close()
+                    connections.remove(connection)
+                    if now < end:
+                        connections.add(_opened(options, tally, selector))
+                elif count and now < end:
+                    connection.send(count)
         for connection in connections:
             tally.lost += len(connection.open)
             connection.sock.close()
+
+
+def _opened(
+    options: Options, tally: Tally, selector: selectors.BaseSelector
+) -> Connection:
+    """Return a new connection with its first queries sent."""
+    connection = Connection(options, tally)
+    selector.register(connection.sock, selectors.EVENT_READ, connection)
+    connection.send(options.pipelined)
+    return connection
 
 
 def main() -> None:

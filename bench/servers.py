@@ -64,15 +64,20 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(folder: Path, services: int, endpoints: int) -> Iterator[Place]:
-    """Start a simulated API server with a cluster, and the external resolver."""
+def place(
+    folder: Path, services: int, endpoints: int, many: int = 0
+) -> Iterator[Place]:
+    """Start a simulated API server with a cluster, and the external resolver.
+
+    ``many`` is the number of endpoints of one more Service.
+    """
     folder.mkdir()
     port = free_port()
     at = Place(folder, services, endpoints, folder / "kubeconfig", port)
     api = [sys.executable, "-m", "bench.cluster", str(services), str(endpoints)]
     upstream = [sys.executable, "-m", "bench.upstream", str(port)]
     with (
-        process([*api, str(at.kubeconfig)], LOAD_CORE) as started,
+        process([*api, str(at.kubeconfig), f"--many={many}"], LOAD_CORE) as started,
         process(upstream, LOAD_CORE),
     ):
         end = time.monotonic() + BUILD_S
@@ -102,7 +107,8 @@ def serving(name: str, template: str, at: Place) -> Iterator[Subject]:
         )
     )
     last = workloads.query(workloads.owner(at.services - 1))
-    when = Ready(last, f"http://127.0.0.1:{ready}/ready")
+    here = "http://127.0.0.1"
+    when = Ready(last, f"{here}:{ready}/ready", f"{here}:{health}/health")
     command = shlex.split(template.format(corefile=corefile))
     with running(name, command, port, when) as subject:
         yield subject

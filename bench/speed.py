@@ -13,6 +13,12 @@ from bench.process import LOAD_CORE, Subject
 from bench.servers import generator
 from bench.workloads import Workload
 
+CONNECTIONS = {
+    "tcp-nodelocal": ["connections", "100", "pipelined", "1"],
+    "tcp-single": ["connections", "1", "pipelined", "1"],
+    "tcp-once": ["connections", "10", "pipelined", "1", "once", "1"],
+}
+"""The words for the generator over TCP; see `bench.load_tcp`."""
 _first = itertools.count(0, 1 << 22)
 """The first counter of each run, so that no name occurs in two runs."""
 
@@ -52,12 +58,21 @@ def prepare(workload: Workload, services: int, folder: Path) -> Path:
 
 
 def run(
-    subject: Subject, queries: Path, transport: str, seconds: float, rate: int = 0
+    subject: Subject,
+    queries: Path,
+    transport: str,
+    seconds: float,
+    rate: int = 0,
+    window: int = 64,
 ) -> Run:
-    """Send queries for ``seconds``, as fast as they are answered or at ``rate``."""
+    """Send queries for ``seconds``, as fast as they are answered or at ``rate``.
+
+    ``window`` is the number in flight over UDP.
+    """
     command = [*_generator(transport), str(subject.port), str(queries), str(seconds)]
     command += ["core", str(LOAD_CORE), "first", str(next(_first) & 0x7FFFFFFF)]
-    command += ["rate", str(rate)] if rate else []
+    command += ["rate", str(rate)] if rate else ["window", str(window)]
+    command += CONNECTIONS.get(transport, [])
     command += [] if subject.is_dns else ["any"]
     before = subject.cpu_s()
     output = subprocess.run(command, check=True, capture_output=True).stdout
@@ -68,6 +83,6 @@ def run(
 
 
 def _generator(transport: str) -> list[str]:
-    if transport == "tcp":
+    if transport != "udp":
         return [sys.executable, "-m", "bench.load_tcp"]
     return [str(generator())]

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import relist, servers, simulation, speed
+from bench import relist, rest, servers, simulation, speed, workloads
 from bench.api import Api
 from bench.changes import changes
 from bench.figures import (
     CPU,
     CPU_S,
     MIB,
+    MILLICORES,
     MS,
     OURS,
     P50,
@@ -27,15 +28,20 @@ from bench.figures import (
     SECONDS,
     Figures,
 )
+from bench.probe import Steady
 from bench.process import LOAD_CORE, Subject, pinned
 from bench.servers import MINIDNS, Place
-from bench.workloads import WORKLOADS, Workload
+from bench.workloads import EXPIRING, MANY_ENDPOINTS, WORKLOADS, Workload
 
 SMALL = 20
 """Services of a small cluster."""
 ASKED, ASKED_PER_S = 100_000, 20_000
 """Queries before the second measurement of memory, and their rate."""
 CHANGES_PER_S = 100
+MANY = 10_000
+"""Endpoints of the Service in the questions for many endpoints."""
+EXPIRY_S = 12.0
+"""Seconds of a run in which external names expire twice."""
 MIX = next(workload for workload in WORKLOADS if workload.name == "mix")
 
 Say = Callable[[str], None]
@@ -73,7 +79,8 @@ class Plan:
 
 def measure(plan: Plan, folder: Path, figures: Figures, say: Say) -> None:
     """Run the measurements of ``plan``; report the progress to ``say``."""
-    if plan.wants("speed", "half-capacity", "mix-changing", *_names()):
+    side_by_side = ("speed", "half-capacity", "expiring", "mix-changing")
+    if plan.wants(*side_by_side, *_names()):
         with servers.place(folder / "speed", plan.services, plan.endpoints) as at:
             _side_by_side(plan, at, figures, say)
     if plan.wants("memory", "changes"):
@@ -81,6 +88,11 @@ def measure(plan: Plan, folder: Path, figures: Figures, say: Say) -> None:
             with servers.place(folder / name, plan.services, plan.endpoints) as at:
                 say(f"memory, relists and changes of {name}")
                 _alone(plan, name, command, at, figures)
+    if plan.wants("many"):
+        with servers.place(folder / "many", SMALL, 0, MANY) as at:
+            for name, command in plan.all:
+                say(f"{MANY:,} endpoints, {name}")
+                _many(plan, name, command, at, figures)
     if plan.wants("small"):
         with servers.place(folder / "small", SMALL, 0) as at:
             for name, command in plan.all:
@@ -108,7 +120,7 @@ def _side_by_side(plan: Plan, at: Place, figures: Figures, say: Say) -> None:
             )
             if subject is not None
         ]
-        by_tcp = [load for load in plan.workloads() if load.transport == "tcp"]
+        by_tcp = [load for load in plan.workloads() if load.transport != "udp"]
         for workload in plan.workloads():
             if workload not in by_tcp:
                 say(workload.name)
@@ -122,6 +134,9 @@ def _side_by_side(plan: Plan, at: Place, figures: Figures, say: Say) -> None:
         if plan.wants("half-capacity"):
             say("half-capacity")
             _half(dns, at, plan, figures)
+        if plan.wants("expiring"):
+            say("expiring")
+            _expiring(dns, at, plan, figures)
         for workload in by_tcp:  # last, because it evicts remembered replies of UDP
             say(workload.name)
             compare(workload, dns, at, plan, figures)
@@ -171,12 +186,7 @@ def _changing(
 def _half(subjects: Sequence[Subject], at: Place, plan: Plan, figures: Figures) -> None:
     """Measure latency at half of each server's capacity, then at one rate for all."""
     queries = speed.prepare(MIX, at.services, at.folder)
-
-    def capacity(subject: Subject) -> float:
-        known = figures.median("mix", RATE, subject.name)
-        return known or speed.run(subject, queries, "udp", plan.seconds).rate
-
-    halves = [int(capacity(subject) / 2) for subject in subjects]
+    halves = _halves(subjects, at, plan, figures)
     least = [min(halves)] * len(subjects)
     for what, rates in (("half-capacity", halves), ("same-rate", least)):
         for _ in range(plan.runs):
@@ -184,6 +194,47 @@ def _half(subjects: Sequence[Subject], at: Place, plan: Plan, figures: Figures) 
                 run = speed.run(subject, queries, "udp", plan.seconds, rate)
                 figures.add(what, P50, subject.name, run.p50_us / 1e3)
                 figures.add(what, P99, subject.name, run.p99_us / 1e3)
+
+
+def _halves(
+    subjects: Sequence[Subject], at: Place, plan: Plan, figures: Figures
+) -> list[int]:
+    """Return half of each server's capacity for the mix, in queries a second."""
+    queries = speed.prepare(MIX, at.services, at.folder)
+
+    def capacity(subject: Subject) -> float:
+        known = figures.median("mix", RATE, subject.name)
+        return known or speed.run(subject, queries, "udp", plan.seconds).rate
+
+    return [int(capacity(subject) / 2) for subject in subjects]
+
+
+def _expiring(
+    subjects: Sequence[Subject], at: Place, plan: Plan, figures: Figures
+) -> None:
+    """Measure latency at half capacity while 1,000 external names expire together."""
+    halves = _halves(subjects, at, plan, figures)
+    queries = speed.prepare(EXPIRING, at.services, at.folder)
+    for _ in range(plan.runs):
+        for subject, rate in zip(subjects, halves, strict=True):
+            run = speed.run(subject, queries, "udp", EXPIRY_S, rate)
+            figures.add("expiring", P50, subject.name, run.p50_us / 1e3)
+            figures.add("expiring", P99, subject.name, run.p99_us / 1e3)
+
+
+def _many(plan: Plan, name: str, command: str, at: Place, figures: Figures) -> None:
+    """Measure questions for many endpoints, and how long others wait meanwhile."""
+    other = workloads.query(workloads.owner(0))
+    with servers.serving(name, command, at) as subject:
+        for workload in MANY_ENDPOINTS:
+            queries = speed.prepare(workload, at.services, at.folder)
+            for _ in range(plan.runs):
+                with Steady(subject.port, other) as steady:
+                    run = speed.run(
+                        subject, queries, workload.transport, plan.seconds, window=1
+                    )
+                figures.add(workload.name, CPU, name, run.cpu_us)
+                figures.add(workload.name, MS, name, max(steady.took_ms))
 
 
 def _alone(plan: Plan, name: str, command: str, at: Place, figures: Figures) -> None:
@@ -239,3 +290,4 @@ def _small(plan: Plan, name: str, command: str, at: Place, figures: Figures) -> 
         with servers.serving(name, command, at) as subject:
             figures.add("start-small", SECONDS, name, subject.ready_s)
             figures.add("memory-small", MIB, name, subject.rss_mib())
+            figures.add("rest-small", MILLICORES, name, rest.millicores(subject))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.figures import CPU, ECHO, OURS, RATE, Figure, Figures
 from bench.goals import GOALS, Goal
+from bench.workloads import WORKLOADS
 
 TITLES = {
     "repeated": "repeated cluster names",
@@ -14,8 +15,20 @@ TITLES = {
     "external-new": "external names not in the cache",
     "external-alias": "the same, each an alias",
     "external-denied": "the same, none exists (NXDOMAIN)",
+    "external-nodata": "the same, no records (NODATA)",
+    "chain-a": "A through the chain",
+    "chain-srv": "SRV through the chain",
+    "chain-ptr": "PTR through the chain",
+    "chain-headless": "A of a headless Service through the chain",
+    "many-a": "A of 10,000 endpoints, UDP",
+    "many-srv": "SRV of 10,000 endpoints, UDP",
+    "many-a-tcp": "A of 10,000 endpoints, TCP",
+    "many-srv-tcp": "SRV of 10,000 endpoints, TCP",
+    "expiring": "the same, 1,000 external names expire together every 5 s",
     "mix": "the mix of a real cluster",
     "tcp": "the mix over TCP, 20 connections",
+    "nodelocal": "the mix over TCP, 100 connections with one query in flight",
+    "tcp-once": "the mix over TCP, a connection per query",
     "mix-beside": "the mix beside 100 writes a second that do not affect DNS",
     "mix-changing": "the mix with 100 changes a second",
     "half-capacity": "latency at half of its own capacity",
@@ -29,6 +42,7 @@ TITLES = {
     "start": "start to ready",
     "start-small": "start to ready, small cluster",
     "memory-small": "memory, small cluster",
+    "rest-small": "CPU at rest with probes every 10 s, small cluster",
     "simulation": "start of the simulated cluster (minidns-sim up)",
     "change-1": "change to answer after the write, 1 a second",
     "change-100": "change to answer after the write, 100 a second",
@@ -37,6 +51,9 @@ TITLES = {
     "relist": "work for it (streaming)",
     "relist-pages": "work for it (pages)",
 }
+
+
+_BY_TCP = frozenset(load.name for load in WORKLOADS if load.transport != "udp")
 
 
 def rows(figures: Figures) -> list[list[str]]:
@@ -77,7 +94,7 @@ def _cell(figure: Figure | None) -> str:
 
 def _ratio(figures: Figures, what: str, unit: str) -> str:
     """Return the cost of minidns as a multiple of the echo's."""
-    if unit not in (CPU, RATE) or what == "tcp":
+    if unit not in (CPU, RATE) or what in _BY_TCP:
         return ""
     ours = figures.median(what, unit, OURS)
     echo = figures.median(what, unit, ECHO) or figures.median("repeated", unit, ECHO)

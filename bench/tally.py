@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -17,16 +16,23 @@ class Options(NamedTuple):
     port: int
     asks: list[Ask]
     seconds: float
+    connections: int = 20
+    pipelined: int = 8
+    """Queries in flight per connection."""
+    once: int = 0
+    """1 to send one query over a connection, and then open the next; else 0."""
 
     @classmethod
     def parse(cls, words: list[str]) -> Self:
         """Parse ``words``, and move this process to the core in them."""
         port, path, seconds, *rest = words
-        core = int(dict(pairwise(rest)).get("core", -1))
+        named = dict(zip(rest[::2], map(int, rest[1::2]), strict=False))
+        core = named.get("core", -1)
         if core in os.sched_getaffinity(0):
             os.sched_setaffinity(0, {core})
         _, asks = read(Path(path))
-        return cls(int(port), asks, float(seconds))
+        chosen = {name: named[name] for name in cls._field_defaults if name in named}
+        return cls(int(port), asks, float(seconds), **chosen)
 
 
 class Tally:

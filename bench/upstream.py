@@ -1,7 +1,8 @@
 """The external resolver: it has an address for nearly every name.
 
 Names below ``alias.example.org`` are aliases; those below ``nowhere.example.org`` do
-not exist.
+not exist; those below ``nodata.example.org`` have no records. The addresses of names
+below ``short.example.org`` expire after 5 s, which is the least that *cache* allows.
 Run as a process (``python -m bench.upstream PORT``), on the generators' core.
 """
 
@@ -15,8 +16,9 @@ import threading
 A, AAAA = 1, 28
 _RECORD = struct.Struct("!HHHIH")
 _ADDRESS = {A: bytes((192, 0, 2, 1)), AAAA: bytes.fromhex("20010db8") + bytes(12)}
-TTL = 300
+TTL, SHORT_TTL = 300, 5
 _ALIASES, _NOWHERE = b"\x05alias\x07example", b"\x07nowhere\x07example"
+_NO_DATA, _SHORT = b"\x06nodata\x07example", b"\x05short\x07example"
 _TARGET = b"\3cdn\x07example\3net\0"
 _SOA = (
     b"\x02ns\x07example\x03org\0\x04root\x07example\x03org\0"  # mname, rname
@@ -25,12 +27,13 @@ _SOA = (
 
 
 def reply(wire: bytes) -> bytes:
-    """Return the answer to a query: an address, or NXDOMAIN to any other type."""
+    """Return the answer to a query: an address, or a denial."""
     end = wire.index(0, 12) + 5
     (qtype,) = struct.unpack_from("!H", wire, end - 4)
     question, data = wire[12:end], _ADDRESS.get(qtype)
-    if data is None or _NOWHERE in question:
-        head = wire[:2] + struct.pack("!5H", 0x8183, 1, 0, 1, 0)
+    if data is None or _NOWHERE in question or _NO_DATA in question:
+        flags = 0x8180 if _NO_DATA in question else 0x8183
+        head = wire[:2] + struct.pack("!5H", flags, 1, 0, 1, 0)
         soa = struct.pack("!BHHIH", 0, 6, 1, TTL, len(_SOA)) + _SOA
         return head + question + soa
     alias, owner = b"", 0xC00C
@@ -38,8 +41,9 @@ def reply(wire: bytes) -> bytes:
         alias = _RECORD.pack(owner, 5, 1, TTL, len(_TARGET)) + _TARGET
         owner = 0xC000 | end + _RECORD.size
     head = wire[:2] + struct.pack("!5H", 0x8180, 1, 2 if alias else 1, 0, 0)
+    ttl = SHORT_TTL if _SHORT in question else TTL
     return (
-        head + question + alias + _RECORD.pack(owner, qtype, 1, TTL, len(data)) + data
+        head + question + alias + _RECORD.pack(owner, qtype, 1, ttl, len(data)) + data
     )
 
 

@@ -23,6 +23,8 @@ OUTSIDE = 1000
 MIXED = 40_000
 """Number of queries in the mix, which is repeated."""
 COUNTER = "00000000"
+LOCAL = 65001
+"""An EDNS option without a meaning (RFC 6891 9)."""
 _FILE, _QUERY = struct.Struct("!H"), struct.Struct("!HBB")
 
 
@@ -42,13 +44,20 @@ class Workload(NamedTuple):
     make: Callable[[int], Sequence[Ask]]
     """Maps the number of Services to the queries, in order."""
     transport: str = "udp"
+    """udp; tcp for a few connections with many queries in flight; tcp-nodelocal for
+    many with one query in flight, as of a cache on every node; tcp-once for a new
+    connection per query; tcp-single for one connection with one query in flight."""
 
 
-def query(name: str, qtype: int = A) -> bytes:
-    """Return a query with RD and an OPT of 1232 bytes, without its ID."""
+def query(name: str, qtype: int = A, option: bytes = b"") -> bytes:
+    """Return a query with RD and an OPT of 1232 bytes, without its ID.
+
+    ``option`` is the data of an EDNS option for local use, if it is not empty.
+    """
     labels = b"".join(bytes((len(x),)) + x.encode() for x in name.split(".") if x)
     tail = b"\0" + struct.pack("!2H", qtype, 1)
-    opt = struct.pack("!BHHIH", 0, 41, 1232, 0, 0)
+    options = struct.pack("!2H", LOCAL, len(option)) + option if option else b""
+    opt = struct.pack("!BHHIH", 0, 41, 1232, 0, len(options)) + options
     return struct.pack("!5H", 0x0100, 1, 0, 0, 1) + labels + tail + opt
 
 
@@ -107,6 +116,26 @@ def external_denied(services: int) -> list[Ask]:
     return [Ask(query(f"x{COUNTER}.nowhere.example.org"), NXDOMAIN, False)]
 
 
+def external_nodata(services: int) -> list[Ask]:
+    """Return external names that were not queried before and have no records."""
+    return [Ask(query(f"x{COUNTER}.nodata.example.org"), answers=False)]
+
+
+def _through_chain(
+    name: Callable[[int], str], qtype: int, *, headless: bool = False
+) -> Callable[[int], list[Ask]]:
+    """Return the questions for one name, each with another EDNS option.
+
+    So no reply can be reused: the bytes of every query are new.
+    """
+
+    def asks(services: int) -> list[Ask]:
+        kind = (n for n in range(services) if cluster.headless(n) == headless)
+        return [Ask(query(name(next(kind)), qtype, COUNTER.encode()))]
+
+    return asks
+
+
 def reverse(number: int) -> str:
     """Return the name of the PTR of a Service's address."""
     return ".".join(reversed(cluster.address(number).split("."))) + ".in-addr.arpa"
@@ -138,18 +167,52 @@ def mix(services: int) -> list[Ask]:
     return [make(rng.randrange(services)) for make in kinds]
 
 
+def expiring(services: int) -> list[Ask]:
+    """Return the mix with external names that expire together every 5 s."""
+    return [
+        Ask(ask.wire.replace(_EXTERNAL, _EXPIRING)) if ask.answers else ask
+        for ask in mix(services)
+    ]
+
+
+_EXTERNAL, _EXPIRING = b"\7example\3org", b"\5short\7example\3org"
+
+
+def many(qtype: int) -> Callable[[int], list[Ask]]:
+    """Return the question for the Service with thousands of endpoints."""
+    name = f"{cluster.MANY}.{cluster.namespace(0)}.svc.cluster.local"
+    ask = Ask(query(f"_http._tcp.{name}" if qtype == SRV else name, qtype))
+    return lambda services: [ask]
+
+
 WORKLOADS = (
     Workload("repeated", _of(FEW)),
     Workload("repeated-9000", _of(MANY)),
     Workload("never-repeated", never_repeated),
     Workload("new-endpoints", new_endpoints),
+    Workload("chain-a", _through_chain(owner, A)),
+    Workload("chain-srv", _through_chain(lambda n: f"_http._tcp.{owner(n)}", SRV)),
+    Workload("chain-ptr", _through_chain(reverse, PTR)),
+    Workload("chain-headless", _through_chain(owner, A, headless=True)),
     Workload("external-cached", external_cached),
     Workload("external-new", external_new),
     Workload("external-alias", external_aliases),
     Workload("external-denied", external_denied),
+    Workload("external-nodata", external_nodata),
     Workload("mix", mix),
     Workload("tcp", mix, "tcp"),
+    Workload("nodelocal", mix, "tcp-nodelocal"),
+    Workload("tcp-once", mix, "tcp-once"),
 )
+"""What is measured side by side, in the cluster of the plan."""
+EXPIRING = Workload("expiring", expiring)
+MANY_ENDPOINTS = (
+    Workload("many-a", many(A)),
+    Workload("many-srv", many(SRV)),
+    Workload("many-a-tcp", many(A), "tcp-single"),
+    Workload("many-srv-tcp", many(SRV), "tcp-single"),
+)
+"""Questions whose answer has ten thousand endpoints, or what fits of them."""
 
 
 def write(asks: Sequence[Ask], path: Path) -> None:

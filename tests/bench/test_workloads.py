@@ -50,7 +50,12 @@ def test_a_file_holds_them_all(workload: Workload, tmp_path: Path) -> None:
 
 @table(
     ("make", "types"),
-    [(workloads.external_new, ["A"]), (workloads.external_aliases, ["CNAME", "A"]), (workloads.external_denied, [])],
+    [
+        (workloads.external_new, ["A"]),
+        (workloads.external_aliases, ["CNAME", "A"]),
+        (workloads.external_denied, []),
+        (workloads.external_nodata, []),
+    ],
 )
 def test_the_upstream_answers_as_expected(make: Callable[[int], list[Ask]], types: list[str]) -> None:
     (ask,) = make(SERVICES)
