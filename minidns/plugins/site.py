@@ -137,7 +137,7 @@ class PluginHost(Protocol):
         """
         ...
 
-    async def reload(self) -> None:
+    def reload(self) -> Awaitable[None]:
         """Reload the Corefile; a broken one changes nothing.
 
         Raises:

@@ -84,12 +84,12 @@ class Instance:
         self.corefile = corefile
         self.release = release
         """The release of CoreDNS to behave as."""
-        self.read = read
-        self._reload = reload
-        self._fatal = fatal
-        self._http = endpoints or _endpoints()
+        self._endpoints = endpoints or _endpoints()
         self._edges = edges
-        self._workers_ready = workers_ready
+        # what plugins may ask of the process, see `PluginHost`
+        self.read, self.reload, self.fatal = read, reload, fatal
+        self.http = self._endpoints.add
+        self.are_workers_ready = workers_ready
         self._inherited = list(before.watchers) if before is not None else []
         """Watchers of the instance before, which this one may take over."""
         self.watchers: list[SharedWatcher] = []
@@ -177,12 +177,6 @@ class Instance:
         """Return the zones that are served at ``listener``, sorted."""
         return tuple(sorted(self._zones[listener]))
 
-    def http(
-        self, address: str, path: str, handler: HttpHandler
-    ) -> Callable[[], Awaitable[None]]:
-        """Serve ``path`` at ``address`` after the start; see `PluginHost`."""
-        return self._http.add(address, path, handler)
-
     def follower(
         self, options: KubernetesOptions, make: Callable[[], SharedWatcher]
     ) -> SharedWatcher:
@@ -196,18 +190,6 @@ class Instance:
         self.watchers.append(watcher)
         return watcher
 
-    async def reload(self) -> None:
-        """Reload the Corefile; see `PluginHost`."""
-        await self._reload()
-
-    def fatal(self, text: str) -> None:
-        """End the process with ``text``; see `PluginHost`."""
-        self._fatal(text)
-
-    def are_workers_ready(self) -> bool:
-        """Return whether the workers, if any, are ready; see `PluginHost`."""
-        return self._workers_ready()
-
     async def start(self) -> None:
         """Open the HTTP endpoints, then run the start hooks; DNS is not served yet.
 
@@ -216,7 +198,7 @@ class Instance:
 
         """
         try:
-            await self._http.open()
+            await self._endpoints.open()
         except OSError as exc:
             raise ConfigError(str(exc)) from exc
         for site in self.sites:
@@ -243,7 +225,7 @@ class Instance:
         await self._tasks.stop()
         for site in self.sites:
             await site.stop()
-        await self._http.close()
+        await self._endpoints.close()
         # sites and their parts refer to one another: without these cycles their memory
         # is freed at once, not by a garbage collection
         for site in self.sites:
