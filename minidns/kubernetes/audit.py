@@ -17,9 +17,9 @@ from random import Random
 from typing import NamedTuple, TypeAlias
 
 from minidns.kubernetes.decode import printable
-from minidns.kubernetes.objects import Key, Object
+from minidns.kubernetes.objects import Key
 from minidns.kubernetes.reflector import Reflector, plainly
-from minidns.kubernetes.resources import ApiError, Gone, ListWatch, Page, Resource
+from minidns.kubernetes.resources import ApiError, Gone, ListWatch, Resource
 from minidns.kubernetes.store import Store
 from minidns.metrics.registry import Metrics
 
@@ -32,7 +32,7 @@ SHOWN = 5
 """The number of objects named in the log."""
 
 Suspects: TypeAlias = dict[Key, str]
-"""Keys of objects that differ, with the repair: add, replace or delete."""
+"""Keys of objects that differ, with the repair: add, change or delete."""
 
 log = logging.getLogger("minidns.plugins.kubernetes")
 
@@ -81,9 +81,11 @@ class Auditor:
     async def _audit(self, followed: Followed, settle_s: float) -> None:
         resource = followed.reflector.resource
         # a ListWatch of its own: its failures must not change how others list
-        audit = Audit(followed, self._list_watch(resource), self._sleep)
+        list_watch = self._list_watch(resource)
         try:
-            differences = await audit.find(settle_s)
+            differences = await find_differences(
+                followed, list_watch, self._sleep, settle_s
+            )
         except (ApiError, Gone) as error:
             log.info("Audit of %s broke off: %s", resource.type_name, error)
         except Exception as error:  # one audit must not end the others
@@ -96,72 +98,61 @@ class Auditor:
                 heal(followed.reflector, differences)
 
 
-class Audit:
-    """One comparison of a store with a list."""
+async def find_differences(
+    followed: Followed,
+    list_watch: ListWatch,
+    sleep: Callable[[float], Awaitable[None]],
+    settle_s: float = SETTLE_S,
+) -> Mapping[Key, str] | None:
+    """Return the objects that differ; None if a comparison is not possible now.
 
-    def __init__(
-        self,
-        followed: Followed,
-        list_watch: ListWatch,
-        sleep: Callable[[float], Awaitable[None]],
-    ) -> None:
-        self._reflector, self._store = followed
-        self._resource = followed.reflector.resource
-        self._list_watch = list_watch
-        self._sleep = sleep
+    Raises:
+        Gone: the list took too long.
+        ApiError: it failed.
 
-    async def find(self, settle_s: float = SETTLE_S) -> Mapping[Key, str] | None:
-        """Return the objects that differ; None if a comparison is not possible now.
-
-        Raises:
-            Gone: the list took too long.
-            ApiError: it failed.
-
-        """
-        reflector = self._reflector
-        if not reflector.watching:
+    """
+    reflector = followed.reflector
+    if not reflector.watching:
+        return None
+    # set before the list is requested: what the watch names from now on may differ
+    reflector.named = named = set[Key]()
+    before = reflector.lists, reflector.errors
+    try:
+        suspects = await _suspects(followed, list_watch, sleep)
+        if suspects:
+            await sleep(settle_s)
+        # when the watch broke off or began anew, being behind is no difference
+        if suspects is None or (reflector.lists, reflector.errors) != before:
             return None
-        # set before the list is requested: what the watch names from now on may differ
-        reflector.named = named = set[Key]()
-        before = reflector.lists, reflector.errors
-        try:
-            suspects = await self._suspects()
-            if suspects:
-                await self._sleep(settle_s)
-            # when the watch broke off or began anew, being behind is no difference
-            if suspects is None or (reflector.lists, reflector.errors) != before:
-                return None
-            return {key: what for key, what in suspects.items() if key not in named}
-        finally:
-            reflector.named = None
+        return {key: what for key, what in suspects.items() if key not in named}
+    finally:
+        reflector.named = None
 
-    async def _suspects(self) -> Suspects | None:
-        """Return the objects that the list shows differently; None if it is too old."""
-        resource, suspects = self._resource, Suspects()
-        unseen = set(self._store.keys(resource.kind, resource.namespace))
-        version = self._reflector.version
-        page = await self._list_watch.page("", None)
-        if is_before(page.version, version):
-            return None
-        while True:
-            self._compare(page, unseen, suspects)
-            if not page.token:
-                break
-            await self._sleep(PAUSE_S)
-            page = await self._list_watch.page(page.token, None)
-        return suspects | dict.fromkeys(unseen, "delete")
 
-    def _compare(self, page: Page, unseen: set[Key], suspects: Suspects) -> None:
-        """Note the objects of ``page`` that differ; none of them is missing."""
+async def _suspects(
+    followed: Followed,
+    list_watch: ListWatch,
+    sleep: Callable[[float], Awaitable[None]],
+) -> Suspects | None:
+    """Return the objects that a list shows differently; None if it is too old."""
+    reflector, store = followed
+    resource, suspects = reflector.resource, Suspects()
+    unseen = set(store.keys(resource.kind, resource.namespace))
+    version = reflector.version
+    page = await list_watch.page("", None)
+    if is_before(page.version, version):
+        return None
+    while True:
         for obj in page.objects:
             unseen.discard(obj.key)
-            if not self._store.holds(obj):
-                suspects[obj.key] = self._remedy(obj)
-        unseen.difference_update(page.unread)
-
-    def _remedy(self, obj: Object) -> str:
-        known = self._store.find(type(obj), obj.key) is not None
-        return "change" if known else "add"
+            if not store.holds(obj):
+                known = store.find(type(obj), obj.key) is not None
+                suspects[obj.key] = "change" if known else "add"
+        unseen.difference_update(page.unread)  # they are not missing
+        if not page.token:
+            return suspects | dict.fromkeys(unseen, "delete")
+        await sleep(PAUSE_S)
+        page = await list_watch.page(page.token, None)
 
 
 def heal(reflector: Reflector, differences: Mapping[Key, str]) -> None:

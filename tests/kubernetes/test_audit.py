@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidns.kubernetes.audit import PAUSE_S, SETTLE_S, Audit, Auditor, Followed, is_before
+from minidns.kubernetes.audit import PAUSE_S, SETTLE_S, Auditor, Followed, find_differences, is_before
 from minidns.kubernetes.objects import Key, Object, Pod, Service
 from minidns.kubernetes.reflector import Reflector
 from minidns.kubernetes.resources import (
@@ -59,7 +59,7 @@ async def following(list_watch: ListWatch, clock: Clock, resource: Resource = SE
 
 async def audited(followed: Followed, list_watch: ListWatch, clock: Clock) -> dict[Key, str] | None:
     """Return what an audit finds; nothing is healed."""
-    audit = asyncio.create_task(Audit(followed, list_watch, clock.sleep).find())
+    audit = asyncio.create_task(find_differences(followed, list_watch, clock.sleep))
     await clock.advance(60.0)
     found = await audit
     return None if found is None else dict(found)
@@ -185,7 +185,7 @@ async def finds_nothing(
 
     async with following(truth, clock) as followed:
         await play(before)
-        audit = asyncio.create_task(Audit(followed, truth, clock.sleep).find())
+        audit = asyncio.create_task(find_differences(followed, truth, clock.sleep))
         await play(during)
         await clock.advance(SETTLE_S + 60.0)
         try:
@@ -236,7 +236,7 @@ async def test_pages_come_slowly_and_an_even_list_needs_no_settling() -> None:
     async with following(script, clock) as followed:
         pages = [page(A, token="1"), page(B, token="2"), page(C)]
         listing = Scripted(clock, pages)
-        audit = asyncio.create_task(Audit(followed, listing, clock.sleep).find())
+        audit = asyncio.create_task(find_differences(followed, listing, clock.sleep))
         await clock.advance(2 * PAUSE_S + 0.01)
         assert audit.done()
         assert listing.gaps == pytest.approx([PAUSE_S, PAUSE_S])
