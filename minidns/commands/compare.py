@@ -10,12 +10,11 @@ from typing import Any
 from minidns.commands import lookups
 from minidns.corefile import releases
 from minidns.dns import names
-from minidns.probe import shown, versions
+from minidns.probe import probing, shown, versions
 from minidns.probe.compare import Comparison, compare
 from minidns.probe.servers import Target
 from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
-from minidns.upstream.upstream import joined
 
 ALIKE, DIFFERENT = 0, 1
 _MANY_SHOWN = 50
@@ -151,14 +150,7 @@ def _as_json(
         "seconds": round(seconds, 3),
         "classes": {str(kind): count for kind, count in sorted(result.counts.items())},
         "servers": [
-            {
-                "server": target.label,
-                "address": joined(*target.address),
-                "lookups": tally.lookups,
-                "failures": tally.failures,
-                "p50": tally.latencies.percentile(50),
-                "p99": tally.latencies.percentile(99),
-            }
+            probing.as_json(target, tally)
             for target, tally in zip(targets, result.tallies, strict=True)
         ],
         "differences": [shown.as_json(each, labels) for each in result.differences],

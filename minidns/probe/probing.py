@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count, cycle
 from random import Random
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from minidns.dns.model import Question
 from minidns.probe.latencies import Latencies
 from minidns.probe.lookup import LookupResult
 from minidns.probe.pace import Pace
 from minidns.probe.servers import Target
+from minidns.upstream.upstream import joined
 
 MAX_IN_FLIGHT = 20_000
 """Lookups that wait for replies; above it a tick waits until some have ended."""
@@ -56,6 +57,18 @@ class Tally:
     def failed(self) -> int:
         """Number of failed lookups."""
         return sum(self.failures.values())
+
+
+def as_json(target: Target, tally: Tally) -> dict[str, Any]:
+    """Return what happened at a server as JSON; durations are in seconds."""
+    return {
+        "server": target.label,
+        "address": joined(*target.address),
+        "lookups": tally.lookups,
+        "failures": tally.failures,
+        "p50": tally.latencies.percentile(50),
+        "p99": tally.latencies.percentile(99),
+    }
 
 
 LookUp: TypeAlias = Callable[[Question, Target], Awaitable[LookupResult]]

@@ -29,13 +29,12 @@ from minidns.kubernetes.journal import NotRecorded
 from minidns.plugins.shadow.found import Found
 from minidns.plugins.shadow.servers import AskedServer, Shadowed
 from minidns.plugins.site import Site
-from minidns.probe import shown
+from minidns.probe import probing, shown
 from minidns.probe.compare import in_rounds
 from minidns.probe.differences import Class, Difference, Round, classify
 from minidns.probe.exchange import Kind
 from minidns.probe.lookup import Form, LookupResult, look_up, read_answer
 from minidns.text.moments import rfc3339
-from minidns.upstream.upstream import joined
 
 MAX_IN_FLIGHT = 50
 """Questions of which not all rounds are over; more are skipped."""
@@ -247,13 +246,7 @@ def _sample(wire: bytes) -> tuple[Question, LookupResult] | None:
 
 
 def _server_json(server: AskedServer, now: float) -> dict[str, Any]:
-    tally = server.tally
     return {
-        "server": server.target.label,
-        "address": joined(*server.target.address),
-        "lookups": tally.lookups,
-        "failures": tally.failures,
-        "p50": tally.latencies.percentile(50),
-        "p99": tally.latencies.percentile(99),
+        **probing.as_json(server.target, server.tally),
         "left_alone": round(max(0.0, server.asked_again_at - now), 1),
     }
