@@ -9,8 +9,7 @@ from minidns.second_dns import objects, session
 from minidns.second_dns.session import Session
 from minidns.second_dns.survey import UNKNOWN, Dns, Enrolment, Survey, Users, survey
 from minidns.text import terminal
-from minidns.text.arguments import Parser
-from minidns.text.documents import document
+from minidns.text.arguments import Parser, document
 from minidns.text.terminal import escaping
 
 _EXAMPLES = {

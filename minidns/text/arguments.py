@@ -5,6 +5,7 @@ one line, ``PROGRAM COMMAND: what: why; what to do``, and the name of the help.
 """
 
 import argparse
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -173,6 +174,23 @@ def not_one_of(word: str, known: Iterable[str]) -> str:
     more = f" and {len(words) - MOST_SHOWN} more" if len(words) > MOST_SHOWN else ""
     shown = ", ".join(words[:MOST_SHOWN])
     return f"{word}: not one of {shown}{more}{did_you_mean(word, words)}"
+
+
+def document(tree: object, form: str) -> str:
+    """Return JSON values in a form of `Parser.add_output`, without a final line end.
+
+    >>> print(document({"a": [1, "yes"]}, "yaml"))
+    a:
+    - 1
+    - 'yes'
+    """
+    text = json.dumps(tree, indent=2)
+    if form == "json":
+        return text
+    import yaml  # imported when needed, so that --help is quick
+
+    # through JSON: enumerations and tuples are plain values there
+    return yaml.safe_dump(json.loads(text), sort_keys=False).rstrip("\n")
 
 
 def port(text: str) -> int:

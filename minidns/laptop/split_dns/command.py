@@ -27,8 +27,7 @@ from minidns.laptop.split_dns.recipes import (
     detect,
 )
 from minidns.text import terminal
-from minidns.text.arguments import Parser
-from minidns.text.documents import document
+from minidns.text.arguments import Parser, document
 from minidns.text.files import describe
 from minidns.text.terminal import escaping
 
