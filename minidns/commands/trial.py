@@ -239,7 +239,9 @@ async def _clean(args: argparse.Namespace, session: Session) -> int:
 async def _run(args: argparse.Namespace, session: Session) -> int:
     """Run a trial; return the exit status."""
     rng = SystemRandom()
-    seen = await ground.read(session, args.dns_namespace, args.service, args.namespace)
+    seen = await ground.read(
+        session, args.dns_namespace, args.service, args.namespace, args.node
+    )
     await build.check_free(session, (args.dns_namespace, args.namespace))
     design = _design(args, seen, Seal.random(rng))
     per_replica = args.per_replica or await _per_replica(session, design)
@@ -256,7 +258,9 @@ async def _run(args: argparse.Namespace, session: Session) -> int:
     reason = await _to_its_end(conduct, args.timeout)
     if reason:
         session.tell(f"minidns trial run: {reason}")
-    if conduct.ledger is None or conduct.verdict is None:
+    if not conduct.has_begun or conduct.ledger is None or conduct.verdict is None:
+        if not reason:
+            session.tell("minidns trial run: stopped before the first lookup")
         return 1 if reason else STOPPED
     setup = Setup(conduct.started, args.repeat, session.api.server)
     return _tell(args, session, report(conduct.ledger, conduct.verdict, setup))

@@ -277,7 +277,7 @@ def _none(namespace: str, several: list[str]) -> str:
     return (
         f"no kube-dns found in namespace {namespace}: looked for a Service with a "
         f"ClusterIP and port {DNS_PORT}/UDP, labelled {LABEL}={NAMES[0]} or called "
-        f"{', '.join(NAMES)}; pass --namespace, or --from NAME"
+        f"{', '.join(NAMES)}; name its namespace, or the Service with --from NAME"
     )
 
 

@@ -56,6 +56,12 @@ class Conduct:
     step: Step | None = None
     """How far the lookups before the trial are; None before the first."""
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything to report: a lookup that counts, or a probe."""
+        ledger = self.ledger
+        return ledger is not None and bool(ledger.ticks or ledger.intercepted)
+
     async def run(self, timeout_s: float) -> None:
         """Create what the trial needs, and make lookups until it is over.
 

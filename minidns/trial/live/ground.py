@@ -8,7 +8,14 @@ from minidns.kubernetes.documents import Json, Refused
 from minidns.probe import servers
 from minidns.probe.servers import NoServer
 from minidns.second_dns import running
-from minidns.second_dns.objects import CONFIG_MAP, NAMESPACE, SERVICE, ref_of, value_at
+from minidns.second_dns.objects import (
+    CONFIG_MAP,
+    NAMESPACE,
+    NODE,
+    SERVICE,
+    ref_of,
+    value_at,
+)
 from minidns.second_dns.running import Server
 from minidns.second_dns.session import Refusal, Session, explain
 from minidns.trial.live import rights
@@ -36,17 +43,21 @@ class Ground:
     """What the trial cannot find out for lack of rights, and what else to know."""
 
 
-async def read(session: Session, dns: str, wanted: str, clients: str) -> Ground:
+async def read(
+    session: Session, dns: str, wanted: str, clients: str, nodes: Sequence[str] = ()
+) -> Ground:
     """Return the ground of a trial with clients in the namespace ``clients``.
 
     ``dns`` is the namespace of the cluster's DNS, ``wanted`` its Service or ClusterIP,
-    or empty.
+    or empty. ``nodes`` are those of the clients; empty for any.
 
     Raises:
         Refusal: there is no CoreDNS, or too little may be done or compared.
 
     """
     await _check_namespace(session, clients)
+    for node in nodes:
+        await _check_node(session, node)
     await _check_rights(session, rights.of_clients(clients))
     service = await _service(session, dns, wanted)
     _check_service(service)
@@ -73,6 +84,16 @@ async def _check_namespace(session: Session, name: str) -> None:
         return
     if found is None:
         raise Refusal(f"--namespace {name}: the cluster has no such namespace")
+
+
+async def _check_node(session: Session, name: str) -> None:
+    """Refuse a node that does not exist, if the user may read nodes."""
+    try:
+        found = await session.api.find(NODE.path("", name))
+    except Refused:
+        return
+    if found is None:
+        raise Refusal(f"--node {name}: the cluster has no such node")
 
 
 async def _check_rights(session: Session, needed: tuple[Right, ...]) -> None:

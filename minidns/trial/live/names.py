@@ -313,9 +313,13 @@ def _check_ways(answers: _Answers) -> None:
     ours = sorted(t.arm.name for t in dead if t.arm.name not in given)
     if ours:
         raise Refusal(
-            f"arm {', '.join(ours)} answers nothing: a NetworkPolicy may keep the "
-            "clients from the pods of the trial"
+            f"no answer over {_arms(ours)}: the servers that the trial put there do "
+            "not answer, or a NetworkPolicy keeps the clients from them"
         )
+
+
+def _arms(letters: Sequence[str]) -> str:
+    return f"arm{'s' if len(letters) > 1 else ''} {', '.join(letters)}"
 
 
 def _usable(names: Sequence[Wanted], answers: _Answers) -> Checked:

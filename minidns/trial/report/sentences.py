@@ -173,7 +173,8 @@ def _not_reproduced(verdict: Verdict, ledger: Ledger) -> str:
 def _undecided(verdict: Verdict, ledger: Ledger) -> str:
     names = [ranked_words(entry) for entry in verdict.ranking[:3]]
     return (
-        f"Undecided after {ledger.ticks} lookups over each arm; likeliest: "
+        f"Undecided after {ledger.ticks} lookup{'s' * (ledger.ticks != 1)} over each "
+        "arm; likeliest: "
         f"{', '.join(names)}."
     )
 

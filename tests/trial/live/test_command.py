@@ -92,6 +92,7 @@ REFUSED: list[tuple[str, Callable[[ClusterApi], None], str, str]] = [
     ("a trial is there", another_trial, "", "Job kube-system/other"),
     ("nothing to put beside of another version", lambda of: None, "--from none", "none"),
     ("the namespace of the clients is not there", lambda of: None, "-n nosuch", "nosuch"),
+    ("a node of the clients is not there", lambda of: None, "--node nosuch", "nosuch"),
     ("a file of names that is not there", lambda of: None, "--names /none.txt", "/none.txt"),
 ]
 

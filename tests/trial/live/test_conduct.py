@@ -6,6 +6,7 @@ from minidns.kubernetes.documents import Documents
 from minidns.second_dns.session import Session
 from minidns.trial.arms import NameKind
 from minidns.trial.integrity import Seal
+from minidns.trial.ledger import Ledger
 from minidns.trial.live.conduct import Conduct, Pace
 from minidns.trial.live.objects import Design
 from minidns.trial.lookup import Expected, Subject
@@ -44,3 +45,13 @@ def test_the_verdict_that_ends_a_trial_stands_whatever_the_last_lookups_add() ->
     assert trial.verdict.is_decided
     # with this seed they lower the odds again; another one will do if this fails
     assert not Court.of(trial.ledger).verdict(trial.ledger).is_decided
+
+
+def test_a_trial_without_a_lookup_has_not_begun() -> None:
+    trial = conduct(4)
+    assert trial.has_begun
+    assert trial.ledger is not None
+    trial.ledger = Ledger(trial.ledger.layout, RATE)
+    assert not trial.has_begun
+    trial.ledger = None
+    assert not trial.has_begun
