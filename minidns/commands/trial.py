@@ -267,11 +267,6 @@ async def _run(args: argparse.Namespace, session: Session) -> int:
 
 
 def _design(args: argparse.Namespace, seen: Ground, seal: Seal) -> Design:
-    if args.version and seen.server is None:
-        raise Refusal(f"--version {args.version}: nothing may be put beside CoreDNS")
-    other = ""
-    if args.version and seen.server is not None:
-        other = corefile.coredns_image(seen.server, args.version)
     return Design(
         f"minidns-trial-{secrets.token_hex(3)}",
         args.image,
@@ -285,8 +280,21 @@ def _design(args: argparse.Namespace, seen: Ground, seal: Seal) -> Design:
         len(seen.pods) if seen.may_relay else 0,
         args.clients,
         tuple(args.node),
-        other,
+        _other(args.version, seen) if args.version else "",
     )
+
+
+def _other(version: str, seen: Ground) -> str:
+    """Return the image of CoreDNS's release ``version``."""
+    if seen.server is None:
+        raise Refusal(f"--version {version}: nothing may be put beside CoreDNS")
+    image = corefile.coredns_image(seen.server, version)
+    if image is None:
+        raise Refusal(
+            f"--version {version}: {corefile.image_of(seen.server)}, the image of "
+            "kube-dns, is not CoreDNS, so there is no other release of it"
+        )
+    return image
 
 
 async def _wanted(

@@ -221,7 +221,13 @@ async def _draft(args: argparse.Namespace, session: Session) -> _Draft:
     wishes = Wishes(args.name, "", args.image, replicas, args.shadow)
     release = None
     if args.coredns:
-        wishes = wishes._replace(image=corefile.coredns_image(server, args.coredns))
+        image = corefile.coredns_image(server, args.coredns)
+        if image is None:
+            raise Refusal(
+                f"--coredns: {corefile.image_of(server)} is not CoreDNS; name its image"
+                " by --image"
+            )
+        wishes = wishes._replace(image=image)
         release = running.release_of(wishes.image)
     if args.shadow and wishes.program == "coredns":
         raise Refusal("--shadow: only minidns can ask another DNS what clients ask it")

@@ -191,16 +191,19 @@ def _domain(parsed: Corefile) -> str:
 # -- a clone with another Corefile, or another release of CoreDNS
 
 
-def coredns_image(server: Server, version: str) -> str:
+def image_of(server: Server) -> str:
+    """Return the image of the container that serves DNS."""
+    return str(server.container.get("image", ""))
+
+
+def coredns_image(server: Server, version: str) -> str | None:
     """Return the image of the running CoreDNS with the tag of another release.
 
-    Raises:
-        Refusal: CoreDNS does not run.
-
+    None if the name of the image does not say that CoreDNS runs.
     """
-    image = str(server.container.get("image", ""))
+    image = image_of(server)
     if not running.is_image_of(image, "coredns"):
-        raise Refusal(f"--coredns: {image} is not CoreDNS; name its image by --image")
+        return None
     name, _, tag = image.partition("@")[0].rpartition(":")
     if "/" in tag or not name:  # a port of the registry, and no tag
         name, tag = image.partition("@")[0], "v"

@@ -14,9 +14,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from minidns.corefile.releases import Release
 from minidns.dns.model import Address
 from minidns.http import endpoint
 from minidns.kubernetes.decode import printable
+from minidns.second_dns.running import release_of
 
 from ..api import private_files
 from ..api.objects import Json, Key, annotations_of, dig, key_of, labels_of
@@ -39,6 +41,8 @@ PROBE_S = 1.0
 STARTING_S = 0.02
 PROBE_TIMEOUT_S = 1.0
 RESTART_S = 1.0
+IMAGES = frozenset((kube_system.IMAGE, "coredns"))
+"""Names of images whose pods run as processes."""
 HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost\n"
 """Content of a pod's /etc/hosts."""
 
@@ -208,7 +212,7 @@ class Runtime:
         private_files.write(Path(place.hosts), HOSTS)
         path = self._write(key, place, corefile)
         coredns = self.coredns if _is_coredns(pod) else None
-        command = _command(path, place.ports, coredns)
+        command = _command(path, place.ports, coredns, _release(pod))
         process = await self._processes.start(command, folder)
         address = dig(pod, "status.podIP")
         self.running[key] = Running(
@@ -264,10 +268,19 @@ def corefile_of(cluster: ClusterApi, pod: Json) -> str:
 
 def is_process(pod: Json) -> bool:
     """Return whether ``pod`` runs as a process and has an address."""
-    containers = dig(pod, "spec.containers") or ()
-    images = (_name(c.get("image") or "") for c in containers)
-    has_image = kube_system.IMAGE in images
+    names = {_name(image) for image in _images(pod)}
+    has_image = not names.isdisjoint(IMAGES)
     return has_image and not is_program(pod) and bool(dig(pod, "status.podIP"))
+
+
+def _images(pod: Json) -> list[str]:
+    containers = dig(pod, "spec.containers") or ()
+    return [c.get("image") or "" for c in containers]
+
+
+def _release(pod: Json) -> Release | None:
+    """Return the release of CoreDNS that an image of ``pod`` has, if any."""
+    return next(filter(None, map(release_of, _images(pod))), None)
 
 
 def _name(image: str) -> str:
@@ -307,12 +320,15 @@ def _is_coredns(pod: Json) -> bool:
     return labels_of(pod).get("k8s-app") == "kube-dns"
 
 
-def _command(corefile: Path, ports: Ports, coredns: Path | None) -> list[str]:
-    """Return the command line of a server."""
+def _command(
+    corefile: Path, ports: Ports, coredns: Path | None, release: Release | None
+) -> list[str]:
+    """Return the command line of a server; minidns stands for a release of CoreDNS."""
     if coredns is not None:
         return [str(coredns), "-conf", str(corefile)]
     explain = f"{HOST}:{ports.explain}"
-    return [MINIDNS, "-conf", str(corefile), "-explain", explain]
+    like = ["-as", str(release)] if release else []
+    return [MINIDNS, "-conf", str(corefile), "-explain", explain, *like]
 
 
 async def _is_ready(where: Address) -> bool:

@@ -116,3 +116,17 @@ def test_corefile_is_that_of_the_pods_own_config_map() -> None:
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}}
     cluster.create({**config, "data": {"Corefile": ".:53 {\n}\n"}})
     assert corefile_of(cluster, pod) == ".:53 {\n}\n"
+
+
+async def test_an_image_of_coredns_runs_as_a_process(tmp_path: Path) -> None:
+    async with ready(tmp_path) as simulation:
+        before = server(simulation)
+        image = {"name": "coredns", "image": "registry.example.org/coredns/coredns:v1.11.3"}
+        patch = {"spec": {"template": {"spec": {"containers": [image]}}}}
+        simulation.cluster.patch("Deployment", "kube-system", "coredns-2", patch)
+
+        def is_replaced() -> bool:
+            now = [running for running in simulation.servers(SECOND) if running.pod != before.pod]
+            return any(is_ready(simulation, running) for running in now)
+
+        await changed(simulation.cluster, is_replaced, WITHIN_S)

@@ -85,12 +85,24 @@ def another_trial(of: ClusterApi) -> None:
     of.create({"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"template": {"spec": pod}}})
 
 
+def not_coredns(of: ClusterApi) -> None:
+    (container,) = of.get("Deployment", SYSTEM, "coredns")["spec"]["template"]["spec"]["containers"]
+    container = {**container, "image": "registry.example.org/unbound:1"}
+    of.patch("Deployment", SYSTEM, "coredns", {"spec": {"template": {"spec": {"containers": [container]}}}})
+
+
 REFUSED: list[tuple[str, Callable[[ClusterApi], None], str, str]] = [
     ("CoreDNS is not there", no_service, "", "no kube-dns found"),
     ("it has no ready pod", no_pods, "", "no ready pod"),
     ("each node has a path of its own", local_only, "", "internalTrafficPolicy"),
     ("a trial is there", another_trial, "", "Job kube-system/other"),
     ("nothing to put beside of another version", lambda of: None, "--from none", "none"),
+    (
+        "no CoreDNS of which there are versions",
+        not_coredns,
+        "--version 1.11.3",
+        "--version 1.11.3: registry.example.org",
+    ),
     ("the namespace of the clients is not there", lambda of: None, "-n nosuch", "nosuch"),
     ("a node of the clients is not there", lambda of: None, "--node nosuch", "nosuch"),
     ("a file of names that is not there", lambda of: None, "--names /none.txt", "/none.txt"),
