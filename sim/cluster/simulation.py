@@ -22,7 +22,7 @@ from ..api.accounts import Accounts
 from ..api.http import ApiServer
 from ..api.objects import Json, Key, annotations_of, condition, dig
 from ..controllers.cluster import Cluster
-from ..node import kube_system
+from ..node import kube_system, leases
 from ..node.attach import NodeKubelet
 from ..node.container import Container
 from ..node.fault_control import FaultControl
@@ -221,5 +221,9 @@ async def started(
             container, log_file = simulation.container, runtime.log_file
             api.kubelet = NodeKubelet(container, log_file, programs.attach)
             one_shots = OneShots(cluster, container, log_file)
-            async with programs.following(), one_shots.following():
+            async with (
+                programs.following(),
+                one_shots.following(),
+                leases.renewing(cluster),
+            ):
                 yield simulation
