@@ -6,7 +6,7 @@ from typing import Any
 
 from . import shapes
 from .kind import Kind
-from .objects import Json, clone, dig, is_terminating
+from .objects import Json, decode, dig, encode, is_terminating
 from .status import ApiError, bad_request, conflict
 
 _SERVER_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "generateName")
@@ -205,7 +205,8 @@ def read_body(kind: Kind, body: object) -> Json:
         ApiError: it is not an object, of another kind, or has other types (400).
 
     """
-    obj: Json = _without_nulls(clone(check_type(kind, body)))
+    text = encode(check_type(kind, body))
+    obj: Json = _without_nulls(decode(text)) if b"null" in text else decode(text)
     shapes.check(kind, obj)
     for name in ("annotations", "labels"):
         if not obj["metadata"].get(name):  # an empty map is no map (omitempty)

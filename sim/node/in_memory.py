@@ -5,8 +5,8 @@ the transport differs. The loop must have virtual time (`scenario.clock`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,16 +82,16 @@ class Packets:
         All its packets leave from ``port``, if that is not 0.
         """
         now = asyncio.get_running_loop().time
-        async with _lookup_packets(self, client, port) as packets:
+        packets = _LookupPackets(self, client, port)
+        try:
             step = lookup.start(now())
             while isinstance(step, Wait):
                 packets.send(step.sends)
-                try:
-                    async with asyncio.timeout_at(step.until):
-                        send, wire = await packets.arrived.get()
-                except TimeoutError:
+                arrival = await packets.next(step.until)
+                if arrival is None:
                     step = lookup.on_timeout(max(now(), step.until))
                     continue
+                send, wire = arrival
                 if wire != REFUSAL:
                     step = lookup.on_reply(now(), send.server, send.source, wire)
                 else:
@@ -99,6 +99,8 @@ class Packets:
                         now(), send.server, send.source, Failure.REFUSED
                     )
             return LookupResult(step.outcome, tuple(packets.queries))
+        finally:
+            await packets.close()
 
     async def exchange(
         self,
@@ -315,9 +317,11 @@ class _LookupPackets:
     port: int = 0
     """The source port of all packets; 0 for those that the resolver draws."""
     queries: list[QueryRecord] = field(default_factory=list)
-    arrived: asyncio.Queue[tuple[Send, bytes]] = field(default_factory=asyncio.Queue)
+    arrived: deque[tuple[Send, bytes]] = field(default_factory=deque)
     """Replies and refusals."""
     transits: list[Transit] = field(default_factory=list)
+    _waiter: asyncio.Future[None] | None = None
+    """Done when something arrives, or when the wait is over."""
 
     def send(self, sends: Collection[Send]) -> None:
         """Send queries; those of one socket take the same path."""
@@ -353,17 +357,28 @@ class _LookupPackets:
             query.ms = (asyncio.get_running_loop().time() - query.at) * 1000
         if wire != REFUSAL:
             self.packets.plane.replied(flow)
-        self.arrived.put_nowait((query.send, wire))
+        self.arrived.append((query.send, wire))
+        self._wake()
 
+    async def next(self, until: float) -> tuple[Send, bytes] | None:
+        """Return the next reply or refusal, or None if none arrives until then."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(until, self._wake)
+        try:
+            if not self.arrived:
+                self._waiter = loop.create_future()
+                await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+        return self.arrived.popleft() if self.arrived else None
 
-@asynccontextmanager
-async def _lookup_packets(
-    packets: Packets, client: str, port: int
-) -> AsyncIterator[_LookupPackets]:
-    lookup = _LookupPackets(packets, client, port)
-    try:
-        yield lookup
-    finally:
-        running = [task for transit in lookup.transits for task in transit.cancel()]
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def close(self) -> None:
+        """Drop what is still on its way."""
+        running = [task for transit in self.transits for task in transit.cancel()]
         if running:
             await asyncio.gather(*running, return_exceptions=True)

@@ -10,6 +10,7 @@ nf_conntrack_proto_udp.c.
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
@@ -31,7 +32,12 @@ class Flow(NamedTuple):
     """UDP or TCP"""
 
     def __str__(self) -> str:
-        return f"{_text(self.client)} -> {_text(self.server)}/{self.protocol}"
+        return _flow_text(self)
+
+
+@lru_cache(maxsize=1024)
+def _flow_text(flow: Flow) -> str:
+    return f"{_text(flow.client)} -> {_text(flow.server)}/{flow.protocol}"
 
 
 def _text(address: Address) -> str:
@@ -232,7 +238,7 @@ class Conntrack:
     def replied(self, flow: Flow, now: float) -> None:
         """Record a reply packet of ``flow``."""
         if entry := self._entries.get(flow):
-            self._entries[flow] = entry._replace(is_replied=True).seen(now)
+            self._entries[flow] = entry.seen(now, replied=True)
 
     def forget(self, flow: Flow) -> None:
         """Delete the entry of a flow: a new connection has the same ports."""
@@ -292,11 +298,15 @@ class Entry(NamedTuple):
     until: float = 0.0
     """The end of the entry, unless another packet extends it."""
 
-    def seen(self, now: float) -> "Entry":
-        """Return the entry after one more packet."""
-        if self.protocol == "TCP":
-            return self._replace(until=now + Conntrack.TCP_S)
-        old = now - self.created > Conntrack.STREAM_AFTER_S
-        stream = self.is_stream or (self.is_replied and old)
-        keep_s = Conntrack.STREAM_S if stream else Conntrack.UNREPLIED_S
-        return self._replace(is_stream=stream, until=now + keep_s)
+    def seen(self, now: float, *, replied: bool = False) -> "Entry":
+        """Return the entry after one more packet, which may be a reply."""
+        endpoint, created, protocol, is_replied, is_stream, _ = self
+        is_replied = is_replied or replied
+        if protocol == "TCP":
+            keep_s = Conntrack.TCP_S
+        else:
+            old = now - created > Conntrack.STREAM_AFTER_S
+            is_stream = is_stream or (is_replied and old)
+            keep_s = Conntrack.STREAM_S if is_stream else Conntrack.UNREPLIED_S
+        until = now + keep_s
+        return Entry(endpoint, created, protocol, is_replied, is_stream, until)

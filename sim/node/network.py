@@ -171,6 +171,8 @@ class DataPlane:
 
     def _rules(self) -> "_Rules":
         """Return the rules that kube-proxy has made of the objects."""
+        if len(self._versions) == 1 and self._made.version == self._cluster.version:
+            return self._made  # nothing has changed since
         visible = self._now() - self.faults.lag_s
         while len(self._versions) > 1 and self._versions[1][0] <= visible:
             self._versions.popleft()

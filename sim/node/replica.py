@@ -8,7 +8,7 @@ else its software does wrong are faults of the server (`server_faults`).
 import asyncio
 import fnmatch
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
 
 from minidns import plugins
@@ -77,13 +77,8 @@ class Replica:
             ConfigError: the Corefile is invalid.
 
         """
-        parsed = corefile.parse(
-            self.files.read("Corefile"),
-            files=self.files,
-            environ=_ENVIRON,
-            known=plugins.order(self.release),
-        )
-        self.instance = loaded = self._load(without_excluded(parsed))
+        parsed = _parsed(tuple(self.files.texts.items()), self.release)
+        self.instance = loaded = self._load(parsed)
         for site in loaded.sites:
             for hook in site.hooks.start:
                 await hook()
@@ -161,6 +156,24 @@ class Replica:
 
 
 async def _do_nothing() -> None: ...
+
+
+@lru_cache(maxsize=64)  # scenarios start many servers with the same files
+def _parsed(files: tuple[tuple[str, str], ...], release: Release) -> Corefile:
+    """Return the Corefile in ``files``, without what only a process can have.
+
+    Raises:
+        ConfigError: the Corefile is invalid.
+
+    """
+    texts = Files(dict(files))
+    parsed = corefile.parse(
+        texts.read("Corefile"),
+        files=texts,
+        environ=_ENVIRON,
+        known=plugins.order(release),
+    )
+    return without_excluded(parsed)
 
 
 def without_excluded(parsed: Corefile) -> Corefile:

@@ -36,6 +36,8 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(
         self, timeout: float | None = None
     ) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout == 0:  # callbacks are ready: sockets and signals can wait
+            return []
         ready = super().select(0)
         if not ready:
             if timeout is None:
@@ -47,19 +49,33 @@ class _JumpingSelector(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop with virtual time."""
 
-    def __init__(self, order: Random | None = None) -> None:
-        """Run ready tasks in an order drawn from ``order``, or first come first served.
-
-        Callbacks that are no steps of tasks keep their order, which asyncio promises.
-        """
+    def __init__(self) -> None:
         self._passed = START_S
-        self._order = order
-        self._steps: list[tuple[asyncio.Handle, Callable[[], object]]] = []
         super().__init__(_JumpingSelector(self._jump))
 
     def time(self) -> float:
         """Return the virtual time in seconds, which starts at ``START_S``."""
         return self._passed
+
+    def stall(self, seconds: float) -> None:
+        """Let time pass as if this process got no processor time."""
+        self._jump(seconds)
+
+    def _jump(self, seconds: float) -> None:
+        self._passed += seconds
+
+
+class ShuffledLoop(VirtualLoop):
+    """An event loop with virtual time that draws the order of ready tasks.
+
+    Callbacks that are no steps of tasks keep their order, which asyncio promises.
+    """
+
+    def __init__(self, order: Random) -> None:
+        self._order = order
+        self._steps: list[tuple[asyncio.Handle, Callable[[], object]]] = []
+        self._outside = contextvars.Context()
+        super().__init__()
 
     def call_soon(  # type: ignore[override]  # typeshed names the types of *args
         self,
@@ -68,12 +84,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
         """Run ``callback`` soon; a step of a task in a random order."""
-        if self._order is None or not _is_step(callback):
+        if not _is_step(callback):
             return super().call_soon(callback, *args, context=context)
         run = (context or contextvars.copy_context()).run
         handle = asyncio.Handle(callback, args, self, context)
         self._steps.append((handle, partial(run, callback, *args)))
-        super().call_soon(self._run_step, self._order)
+        super().call_soon(self._run_step, context=self._outside)
         return handle
 
     def call_at(  # type: ignore[override]
@@ -84,22 +100,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run ``callback`` at ``when``; timers of one moment in a random order."""
-        if self._order is not None:
-            when += self._order.random() * _MOMENT_S
+        when += self._order.random() * _MOMENT_S
         return super().call_at(when, callback, *args, context=context)
 
-    def stall(self, seconds: float) -> None:
-        """Let time pass as if this process got no processor time."""
-        self._jump(seconds)
-
-    def _run_step(self, order: Random) -> None:
+    def _run_step(self) -> None:
         """Run one of the steps that are due; each is due once."""
-        handle, run = self._steps.pop(order.randrange(len(self._steps)))
+        handle, run = self._steps.pop(self._order.randrange(len(self._steps)))
         if not handle.cancelled():
             run()
-
-    def _jump(self, seconds: float) -> None:
-        self._passed += seconds
 
 
 def _is_step(callback: Callable[..., object]) -> bool:
@@ -114,6 +122,8 @@ def run(work: Coroutine[Any, Any, T], seed: int | None = None) -> T:
         Stuck: it waits for an event that cannot occur.
 
     """
-    order = None if seed is None else Random(f"{seed} order")
-    with asyncio.Runner(loop_factory=partial(VirtualLoop, order)) as runner:
+    loop = (
+        VirtualLoop if seed is None else partial(ShuffledLoop, Random(f"{seed} order"))
+    )
+    with asyncio.Runner(loop_factory=loop) as runner:
         return runner.run(work)

@@ -18,7 +18,7 @@ from minidns.kubernetes.objects import SERVICE_NAME
 from minidns.server.remembered import Memory
 
 from ..api.direct import Api
-from ..api.objects import Json, Key, dig, key_of, labels_of
+from ..api.objects import Json, Key, annotations_of, dig, key_of, labels_of
 from ..api.server import ClusterApi
 from ..controllers.pods import READY
 from ..node.api_link import ApiLink
@@ -91,11 +91,10 @@ class ServerPods:
     def probe(self) -> None:
         """Set the readiness of every server pod."""
         for key, replica in list(self.replicas.items()):
-            if not self.cluster.find("Pod", *key):
-                continue
-            ready = str(replica.is_ready).lower()
-            annotations = {"metadata": {"annotations": {READY: ready}}}
-            self.cluster.patch("Pod", *key, annotations)
+            pod, ready = self.cluster.find("Pod", *key), str(replica.is_ready).lower()
+            if pod is not None and annotations_of(pod).get(READY) != ready:
+                annotations = {"metadata": {"annotations": {READY: ready}}}
+                self.cluster.patch("Pod", *key, annotations)
 
     async def stop(self) -> None:
         """Stop all servers."""

@@ -57,6 +57,17 @@ class LogLine(NamedTuple):
     line: str
 
 
+class _Client(NamedTuple):
+    """What the lookups of a pod depend on."""
+
+    address: str
+    resolv_conf: str
+    kind: str
+    """The resolver of its programs."""
+    port: int
+    """The source port of all its packets; 0 for those that the resolver draws."""
+
+
 class Stage:
     """A cluster with an external resolver, and the operations of scenarios."""
 
@@ -90,6 +101,9 @@ class Stage:
         """Draws the ports and IDs of stub resolvers."""
         self._programs: dict[tuple[Key, str], Resolver] = {}
         """The resolvers that keep a state between lookups, by pod and kind."""
+        self._clients: dict[Key, _Client] = {}
+        """The clients at a version of the objects and with settings of the node."""
+        self._clients_of: tuple[int, kubelet.Node] = 0, NODE
         self._zones = ROOT_ZONE
         self._internet = Internet(self._zones)
         self.packets.hosts[OUTSIDE] = Answerer("outside", self._outside)
@@ -144,6 +158,27 @@ class Stage:
         """Return the servers behind a Service of kube-system, whether ready or not."""
         return self.servers.of(service)
 
+    def _client(self, pod: Key) -> _Client:
+        """Return what the lookups of a pod depend on.
+
+        Raises:
+            ApiError: there is no such pod (404).
+
+        """
+        now = self.cluster.version, self.node
+        if self._clients_of != now:
+            self._clients_of, self._clients = now, {}
+        if pod not in self._clients:
+            obj = self.cluster.get("Pod", *pod)
+            annotations = annotations_of(obj)
+            self._clients[pod] = _Client(
+                str(dig(obj, "status.podIP")),
+                kubelet.resolv_conf(obj, self.node),
+                annotations.get(LIBC, kinds.GLIBC.name),
+                int(annotations.get(object_words.PORT, 0)),
+            )
+        return self._clients[pod]
+
     def resolv_conf(self, pod: Key) -> str:
         """Return a pod's /etc/resolv.conf.
 
@@ -151,7 +186,7 @@ class Stage:
             ApiError: there is no such pod (404).
 
         """
-        return kubelet.resolv_conf(self.cluster.get("Pod", *pod), self.node)
+        return self._client(pod).resolv_conf
 
     def address(self, pod: Key) -> str:
         """Return a pod's address.
@@ -160,7 +195,7 @@ class Stage:
             ApiError: there is no such pod (404).
 
         """
-        return str(dig(self.cluster.get("Pod", *pod), "status.podIP"))
+        return self._client(pod).address
 
     def pods(self) -> list[Key]:
         """Return namespace and name of every pod."""
@@ -201,8 +236,7 @@ class Stage:
             UnknownResolver: the pod names a resolver that there is not.
 
         """
-        annotations = annotations_of(self.cluster.get("Pod", *pod))
-        return kinds.find(annotations.get(LIBC, kinds.GLIBC.name))
+        return kinds.find(self._client(pod).kind)
 
     async def run(self, pod: Key, lookup: Lookup) -> LookupResult:
         """Run a lookup of a program in a pod.
@@ -211,9 +245,8 @@ class Stage:
             ApiError: there is no such pod (404).
 
         """
-        annotations = annotations_of(self.cluster.get("Pod", *pod))
-        port = int(annotations.get(object_words.PORT, 0))
-        return await self.packets.resolve(lookup, self.address(pod), port)
+        client = self._client(pod)
+        return await self.packets.resolve(lookup, client.address, client.port)
 
     def resolver(self, pod: Key, kind: kinds.Kind) -> Resolver:
         """Return the resolver of a program that has just started, or has a state."""

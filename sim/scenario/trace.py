@@ -28,7 +28,9 @@ class Trace:
 
     def message(self, what: str, flow: object, wire: bytes, path: object) -> None:
         """Add what happens to a query or reply."""
-        self.add(what, flow, wire.hex())
+        self.events += 1
+        text = f"{self.now():.6f}\x1f{what}\x1f{flow}\x1f{wire.hex()}\x1e"
+        self._hash.update(text.encode())
 
     def change(self, change: Change) -> None:
         """Add a change of an object."""

@@ -88,8 +88,8 @@ def test_a_pod_that_is_not_there() -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_lookups_take_a_minute_of_cpu_at_most() -> None:
-    count = 2000  # a fifth of them, in a fifth of the time
+def test_ten_thousand_lookups_take_twenty_seconds_of_cpu_at_most() -> None:
+    count = 1000  # a tenth of them, in a tenth of the time
 
     async def look() -> float:
         async with staged() as stage:
@@ -99,4 +99,4 @@ def test_ten_thousand_lookups_take_a_minute_of_cpu_at_most() -> None:
                 await stage.look_up(("default", "app"), "kubernetes.default", (1, 28))
             return time.process_time() - start
 
-    assert clock.run(look()) * 10_000 / count < 60
+    assert clock.run(look()) * 10_000 / count < 20  # 9 to 11 measured
