@@ -89,7 +89,12 @@ class ServerPods:
         self.probe()
 
     def probe(self) -> None:
-        """Set the readiness of every server pod."""
+        """Set the readiness of every server pod, unless the API server is down.
+
+        Then the kubelet cannot reach it either, and pods stay in their Services.
+        """
+        if not self.api.is_up:
+            return
         for key, replica in list(self.replicas.items()):
             pod, ready = self.cluster.find("Pod", *key), str(replica.is_ready).lower()
             if pod is not None and annotations_of(pod).get(READY) != ready:

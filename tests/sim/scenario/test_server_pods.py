@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from minidns.corefile import releases
+from sim.api.objects import condition, key_of
 from sim.node.fault_words import parse
 from sim.scenario import clock
 from sim.scenario.server_pods import RESTARTS_S
@@ -76,3 +77,15 @@ def test_a_server_that_fails_its_probe_is_no_endpoint() -> None:
         return answers
 
     assert clock.run(look()) == [False, True]
+
+
+def test_readiness_is_not_written_while_the_api_is_down() -> None:
+    async def look() -> list[str]:
+        async with staged() as stage:
+            pods = list(stage.cluster.list("Pod", "kube-system"))
+            stage.api.cut()
+            await stage.restart()
+            assert not any(replica.is_ready for replica in stage.servers.replicas.values())
+            return [condition(stage.cluster.get("Pod", *key_of(pod)), "Ready") for pod in pods]
+
+    assert set(clock.run(look())) == {"True"}
