@@ -10,7 +10,8 @@ or after a refresh has failed (``verify``). One refresh of an entry runs at a ti
 
 import asyncio
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from math import ceil
 
 from minidns.corefile import values
@@ -28,6 +29,7 @@ from minidns.dns.model import (
     Source,
     replace,
 )
+from minidns.metrics.registry import Metrics
 from minidns.metrics.traffic import with_counter
 from minidns.plugins.answer_kind import (
     Outcome,
@@ -95,6 +97,9 @@ class Cache:
             options.success.disabled, options.denial.disabled
         )
         self._longest = sys.maxsize if self._rules.ttl_above_hour else LONGEST_TTL
+        update = partial(self._metrics.show_sizes, self._stores)
+        site.metrics.before_scrape.append(update)
+        site.on_stop(partial(_remove, site.metrics, update))
 
     async def cache(self, query: Query) -> Response:
         """Answer ``query`` from the cache, or store the answer of the next handler.
@@ -189,7 +194,8 @@ class Cache:
         # some old resolvers discard answers without AA (CoreDNS)
         stored = replace(response, aa=True, rd=None, reuse=None)
         evicted = self._stores.put(kind, key, Entry(stored, ttl, self._now()))
-        self._metrics.stored(query.server, kind, evicted, self._stores)
+        if evicted:
+            self._metrics.evicted(query.server, kind, evicted)
         return True
 
     def _is_due(self, entry: Entry, now: float) -> bool:
@@ -316,6 +322,10 @@ class Cache:
         newest = self._stores.newest(key)
         if newest is not None:
             newest.hits, newest.last_hit = entry.hits, self._now()
+
+
+async def _remove(metrics: Metrics, update: Callable[[], None]) -> None:
+    metrics.before_scrape.remove(update)
 
 
 def _common_zones(some: tuple[Name, ...], others: tuple[Name, ...]) -> tuple[Name, ...]:

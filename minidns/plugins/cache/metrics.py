@@ -23,7 +23,6 @@ class CacheMetrics:
         self._tallies: dict[tuple[str, Kind | None], ReuseCounter] = {}
         self._miss_cells: dict[str, tuple[Cell, Cell]] = {}
         self._hit_cells: dict[tuple[str, Kind], tuple[Cell, Cell]] = {}
-        self._entry_cells: dict[str, tuple[Cell, Cell]] = {}
         self._entries = metrics.gauge(
             "coredns_cache_entries", "Answers that are stored.", _BY_KIND
         )
@@ -95,19 +94,16 @@ class CacheMetrics:
         for cell in cells:
             cell[0] += times
 
-    def stored(self, server: str, kind: Kind, evicted: int, stores: Stores) -> None:
-        """Count evictions, and note the new sizes, after an answer was stored."""
-        if evicted:
-            self._evictions.inc(self._by_kind(server, kind), evicted)
-        cells = self._entry_cells.get(server)
-        if cells is None:
-            cells = (
-                self._entries.cell(self._by_kind(server, "success")),
-                self._entries.cell(self._by_kind(server, "denial")),
-            )
-            self._entry_cells[server] = cells
-        successes, denials = cells
-        successes[0], denials[0] = stores.sizes()
+    def evicted(self, server: str, kind: Kind, number: int) -> None:
+        """Count entries that were evicted for a new one."""
+        self._evictions.inc(self._by_kind(server, kind), number)
+
+    def show_sizes(self, stores: Stores) -> None:
+        """Set the numbers of entries; called before a scrape."""
+        successes, denials = stores.sizes()
+        for server in self._miss_cells:
+            self._entries.set(self._by_kind(server, "success"), successes)
+            self._entries.set(self._by_kind(server, "denial"), denials)
 
     def prefetched(self, server: str) -> None:
         """Count a refresh in the background."""
