@@ -1,7 +1,5 @@
 """The doctor: one line for everything between a program and minidns."""
 
-import errno
-import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,12 +9,13 @@ import pytest
 from msgspec import structs
 
 from minidns.dns import rdata
-from minidns.dns.model import Address, FormatError, Name, Question, RRset
-from minidns.dns.reply import Reply
+from minidns.dns.model import Address, Name
 from minidns.laptop.split_dns import command, doctor, recipes, steps
 from minidns.laptop.split_dns.doctor import Asks, Finding, Result
 from minidns.laptop.split_dns.machine import Machine
 from minidns.laptop.split_dns.recipes import Wanted
+from minidns.probe.exchange import Kind
+from minidns.probe.lookup import Answer, LookupResult
 from tests import process
 from tests.laptop.world import machine
 from tests.process import mentions
@@ -26,27 +25,23 @@ WANTED = Wanted(("k8s.internal.",), ("127.0.0.1", 5354))
 NAME = "kubernetes.default.svc.k8s.internal."
 
 
-def answer(*addresses: str, rcode: int = 0) -> Reply:
-    data = tuple(map(rdata.a, addresses))
-    found = (RRset(NAME, rdata.A, 30, data),) if data else ()
-    return Reply(0, 0, rcode, Question(NAME, rdata.A), NAME, found, (), (), None)
+def answer(*addresses: str, rcode: int = 0) -> LookupResult:
+    records = frozenset((NAME, rdata.A, rdata.a(address)) for address in addresses)
+    return LookupResult(Kind.REPLY, Answer(rcode, records), 0.0)
 
 
-def direct(to: Address, name: Name, transport: str) -> Reply:
+def direct(to: Address, name: Name, transport: str) -> LookupResult:
     return answer("192.0.2.100" if name == doctor.OUTSIDE else "10.96.0.1")
 
 
-def raises(error: Exception) -> Callable[..., Reply]:
-    def asked(to: Address, name: Name, transport: str) -> Reply:
-        raise error
-
-    return asked
+def fails(kind: Kind, reason: str = "") -> Callable[..., LookupResult]:
+    return lambda to, name, transport: LookupResult(kind, None, 0.0, reason=reason)
 
 
-def only(rcode: int, of: str) -> Callable[..., Reply]:
+def only(rcode: int, of: str) -> Callable[..., LookupResult]:
     """Return what answers names below ``of`` with ``rcode``, others well."""
 
-    def asked(to: Address, name: Name, transport: str) -> Reply:
+    def asked(to: Address, name: Name, transport: str) -> LookupResult:
         if name.endswith(of):
             return answer(rcode=rcode)
         return direct(to, name, transport)
@@ -54,13 +49,13 @@ def only(rcode: int, of: str) -> Callable[..., Reply]:
     return asked
 
 
-def over_udp_only(to: Address, name: Name, transport: str) -> Reply:
+def over_udp_only(to: Address, name: Name, transport: str) -> LookupResult:
     if transport == "tcp":
-        raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        return REFUSED(to, name, transport)
     return direct(to, name, transport)
 
 
-def not_by_dig(to: Address, name: Name, transport: str) -> Reply:
+def not_by_dig(to: Address, name: Name, transport: str) -> LookupResult:
     return answer(rcode=3) if to[1] == 53 else direct(to, name, transport)
 
 
@@ -69,7 +64,7 @@ def finds_nothing(name: Name) -> doctor.Addresses:
 
 
 WELL = Asks(direct, lambda name: ("10.96.0.1",), lambda to: True)
-REFUSED = OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+REFUSED = fails(Kind.REFUSED, "connection refused")
 
 
 def applied(root: Path) -> Machine:
@@ -105,9 +100,9 @@ def test_where_all_is_well_nothing_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asks", "named", "todo"),
     [
-        (replace(WELL, direct=raises(REFUSED)), "127.0.0.1:5354 UDP connection refused", "minidns up --alias k8s.internal --listen 127.0.0.1:5354"),
-        (replace(WELL, direct=raises(TimeoutError())), "127.0.0.1:5354 UDP", "minidns"),
-        (replace(WELL, direct=raises(FormatError("x"))), "127.0.0.1:5354 UDP", "minidns up"),
+        (replace(WELL, direct=REFUSED), "127.0.0.1:5354 UDP connection refused", "minidns up --alias k8s.internal --listen 127.0.0.1:5354"),
+        (replace(WELL, direct=fails(Kind.NO_REPLY)), "127.0.0.1:5354 UDP", "minidns"),
+        (replace(WELL, direct=fails(Kind.REPLY, "x")), "127.0.0.1:5354 UDP", "minidns up"),
         (replace(WELL, direct=only(2, "k8s.internal.")), f"{NAME} SERVFAIL", "cluster"),
         (replace(WELL, direct=only(3, "k8s.internal.")), f"{NAME} NXDOMAIN", "minidns up --alias k8s.internal"),
         (replace(WELL, direct=only(0, "k8s.internal.")), f"{NAME} address", "k8s.internal"),

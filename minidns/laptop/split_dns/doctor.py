@@ -4,6 +4,7 @@ Every finding is one line with what to do about it. The checks query and read; t
 change nothing.
 """
 
+import asyncio
 import re
 import socket
 import threading
@@ -15,25 +16,27 @@ from ipaddress import ip_address
 from typing import NamedTuple, TypeAlias
 
 from minidns.dns import rdata, resolv_conf
-from minidns.dns.model import Address, FormatError, Name, Question, Rcode
-from minidns.dns.reply import Reply
+from minidns.dns.model import Address, Name, Question, Rcode
 from minidns.laptop.split_dns import steps
 from minidns.laptop.split_dns.machine import LINK, Machine
 from minidns.laptop.split_dns.recipes import Wanted
 from minidns.laptop.split_dns.steps import Record
-from minidns.text.files import describe
-from minidns.upstream.ask import ask
+from minidns.probe.exchange import Kind
+from minidns.probe.lookup import Answer, Form, LookupResult, look_up
 
 PROBE = "kubernetes.default.svc."
 """Below every cluster's zone: the Service of the API server."""
 OUTSIDE = "example.org."
-TIMEOUT_S = 3.0
+TIMEOUT_S = 1.5
+"""A lookup waits twice as long for a late reply."""
+_PROGRAMS_S = 9.0
+"""A resolver may retry for long, and cannot be interrupted."""
 _HTTPS = 443
 _CONNECT_S = 1.0
 _MDNS_FIRST = re.compile(r"^hosts:.*\bmdns\w*\s+\[NOTFOUND=return\].*\b(dns|resolve)\b")
 
 Addresses: TypeAlias = tuple[str, ...]
-Direct: TypeAlias = Callable[[Address, Name, str], Reply]
+Direct: TypeAlias = Callable[[Address, Name, str], LookupResult]
 """Asks a server, over udp or tcp."""
 
 
@@ -65,9 +68,10 @@ def _wrong_if(is_wrong: bool) -> Result:
     return Result.WRONG if is_wrong else Result.OK
 
 
-def direct(to: Address, name: Name, transport: str) -> Reply:
+def direct(to: Address, name: Name, transport: str) -> LookupResult:
     """Ask a server for the IPv4 addresses of a name."""
-    return ask(to, Question(name, rdata.A), TIMEOUT_S, transport=transport)
+    form = Form(transport, timeout_s=TIMEOUT_S)
+    return asyncio.run(look_up(Question(name, rdata.A), to, form))
 
 
 def system(name: Name) -> Addresses:
@@ -89,11 +93,9 @@ def system(name: Name) -> Addresses:
 
     thread = threading.Thread(target=look_up, daemon=True)
     thread.start()
-    thread.join(
-        3 * TIMEOUT_S
-    )  # a resolver may retry for long, and cannot be interrupted
+    thread.join(_PROGRAMS_S)
     if not result:
-        raise TimeoutError(f"no answer in {3 * TIMEOUT_S:.0f} s")
+        raise TimeoutError(f"no answer in {_PROGRAMS_S:.0f} s")
     if isinstance(result[0], OSError):
         raise result[0]
     return result[0]
@@ -182,44 +184,35 @@ def _mdns(machine: Machine, wanted: Wanted) -> Iterator[Finding]:
         yield Finding(text, Result.NOTE, todo)
 
 
-class _Answer(NamedTuple):
+class _Checked(NamedTuple):
     finding: Finding
     addresses: Addresses = ()
 
 
-def _query(asks: Asks, wanted: Wanted, name: Name, transport: str) -> _Answer:
+def _query(asks: Asks, wanted: Wanted, name: Name, transport: str) -> _Checked:
     """Query minidns itself."""
     where = f"{wanted.shown} over {transport.upper()}"
     zone = name.removeprefix(PROBE).removesuffix(".")
     aliased = "" if zone == "cluster.local" else f" --alias {zone}"
-    start = f"minidns up{aliased} --listen {wanted.shown}"
-    try:
-        reply = asks.direct(wanted.server, name, transport)
-    except TimeoutError:
-        return _Answer(
-            Finding(
-                f"{where} does not answer",
-                Result.WRONG,
-                "check that minidns listens there",
-            )
-        )
-    except OSError as error:
-        why = describe(error)
-        return _Answer(
-            Finding(f"nothing answers at {where}: {why}", Result.WRONG, start)
-        )
-    except FormatError:
-        return _Answer(
-            Finding(f"{where} does not answer in DNS messages", Result.WRONG, start)
-        )
-    if addresses := _addresses(reply):
+    todo = f"minidns up{aliased} --listen {wanted.shown}"
+    result = asks.direct(wanted.server, name, transport)
+    answer = result.answer
+    if answer is None and result.kind is Kind.NO_REPLY:
+        text, todo = f"{where} does not answer", "check that minidns listens there"
+    elif answer is None and result.kind in (Kind.REPLY, Kind.LATE):
+        text = f"{where} does not answer in DNS messages"
+    elif answer is None:
+        text = f"nothing answers at {where}: {result.reason or result.kind}"
+    elif addresses := _addresses(answer):
         text = f"{where} answers {name} with {', '.join(addresses)}"
-        return _Answer(Finding(text), addresses)
-    result = rdata.rcode_name(reply.rcode) if reply.rcode else "no address"
-    todo = f"it does not serve {zone}: {start}"
-    if reply.rcode == Rcode.SERVFAIL:
-        todo = "minidns is not in sync with the cluster: see its log"
-    return _Answer(Finding(f"{where} answers {name} with {result}", Result.WRONG, todo))
+        return _Checked(Finding(text), addresses)
+    else:
+        shown = rdata.rcode_name(answer.rcode) if answer.rcode else "no address"
+        text = f"{where} answers {name} with {shown}"
+        todo = f"it does not serve {zone}: {todo}"
+        if answer.rcode == Rcode.SERVFAIL:
+            todo = "minidns is not in sync with the cluster: see its log"
+    return _Checked(Finding(text, Result.WRONG, todo))
 
 
 def _by_system(
@@ -252,21 +245,21 @@ def _by_system(
 
 def _by_dig(asks: Asks, server: str, name: Name, right: Addresses) -> Finding:
     where = f"{server}:53, as dig asks it,"
-    try:
-        got = _addresses(asks.direct((server, 53), name, "udp"))
-    except (OSError, FormatError) as error:
-        reason = describe(error) if isinstance(error, OSError) else str(error)
+    result = asks.direct((server, 53), name, "udp")
+    if result.answer is None:
+        reason = result.reason or result.kind
         return Finding(
             f"{where} does not answer: {reason}", Result.WRONG, "check that it runs"
         )
+    got = _addresses(result.answer)
     same = set(got) == set(right)
     todo = (
         ""
         if same
         else "it does not forward to minidns (on macOS, dig never asks minidns)"
     )
-    result = ", ".join(got) or "no address"
-    return Finding(f"{where} answers {name} with {result}", _wrong_if(not same), todo)
+    shown = ", ".join(got) or "no address"
+    return Finding(f"{where} answers {name} with {shown}", _wrong_if(not same), todo)
 
 
 def _reachable(asks: Asks, address: str) -> Finding:
@@ -283,15 +276,13 @@ def _reachable(asks: Asks, address: str) -> Finding:
 
 def _outside(asks: Asks, wanted: Wanted) -> Finding:
     """Ask minidns for a name that is not the cluster's, which it has to forward."""
-    try:
-        reply = asks.direct(wanted.server, OUTSIDE, "udp")
-    except (OSError, FormatError):
+    answer = asks.direct(wanted.server, OUTSIDE, "udp").answer
+    if answer is None:
         return Finding(
             f"{wanted.shown} did not answer for {OUTSIDE}: see above", Result.SKIPPED
         )
-    result = rdata.rcode_name(reply.rcode)
-    text = f"{wanted.shown} answers {OUTSIDE} with {result}"
-    if not reply.rcode:
+    text = f"{wanted.shown} answers {OUTSIDE} with {rdata.rcode_name(answer.rcode)}"
+    if not answer.rcode:
         return Finding(text)
     todo = (
         "it forwards to the servers in the file of --resolv-conf: check that they can"
@@ -300,12 +291,6 @@ def _outside(asks: Asks, wanted: Wanted) -> Finding:
     return Finding(text, Result.WRONG, todo)
 
 
-def _addresses(reply: Reply) -> Addresses:
-    return tuple(
-        sorted(
-            str(ip_address(data))
-            for rrset in reply.answer
-            if rrset.rtype == rdata.A
-            for data in rrset.rdata
-        )
-    )
+def _addresses(answer: Answer) -> Addresses:
+    data = (data for _, rtype, data in answer.records if rtype == rdata.A)
+    return tuple(sorted(str(ip_address(each)) for each in data))
