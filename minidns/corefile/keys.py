@@ -64,7 +64,7 @@ def keys(text: str, port: int = PORTS["dns"]) -> tuple[Key, ...]:
         ValueError: not a zone, or nothing after the last colon.
 
     """
-    transport, rest = _split_scheme(text)
+    transport, rest = split_scheme(text)
     zones, named = split_port(rest)
     default = port if transport == "dns" else PORTS[transport]
     return tuple(
@@ -81,12 +81,13 @@ def normalized(text: str) -> tuple[Name, ...]:
     ('0.0.10.in-addr.arpa.', '1.0.10.in-addr.arpa.')
     """
     try:
-        return split_port(_split_scheme(text)[1])[0]
+        return split_port(split_scheme(text)[1])[0]
     except ValueError:
         return ()
 
 
-def _split_scheme(text: str) -> tuple[str, str]:
+def split_scheme(text: str) -> tuple[str, str]:
+    """Return the scheme of ``[scheme://]rest``, by default dns, and the rest."""
     scheme, separator, rest = text.partition("://")
     return (scheme, rest) if separator and scheme in PORTS else ("dns", text)
 

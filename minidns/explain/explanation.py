@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
+from minidns.text.foreign import escaped
+
 
 class Cause(NamedTuple):
     """The cause of an answer: its id, a sentence, and hints."""
@@ -73,7 +75,7 @@ class Explanation:
     kinds: Sequence[WatchedKind]
 
     def lines(self) -> Iterator[str]:
-        """Yield lines for people; they may hold control characters, see ``plain``."""
+        """Yield lines for people; they may hold control characters."""
         yield f"because: {self.cause.because}"
         for near in self.cause.near:
             yield f"  perhaps: {near}"
@@ -98,7 +100,7 @@ class Explanation:
             "objects": [asdict(obj) for obj in self.objects],
             "synced": self.synced,
             "kinds": [asdict(kind) for kind in self.kinds],
-            "text": [plain(line) for line in (*self.lines(), *more)],
+            "text": [escaped(line) for line in (*self.lines(), *more)],
         }
 
 
@@ -111,12 +113,3 @@ def span(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f}s"
     return f"{seconds / 60:.0f}m" if seconds < 7200 else f"{seconds / 3600:.0f}h"
-
-
-def plain(text: str) -> str:
-    r"""Return ``text`` with escapes for characters that do not print.
-
-    >>> plain("a\x1bb")
-    'a\\x1bb'
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

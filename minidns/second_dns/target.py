@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
+from minidns.dns.networks import is_address
 from minidns.dns.resolv_conf import nameservers
 from minidns.kubernetes.documents import Documents, Json, Refused
 from minidns.kubernetes.resources import ApiError
@@ -90,18 +91,10 @@ async def find_dns(
 
 async def _find_service(api: Documents, wanted: str) -> Json:
     namespace, slash, name = wanted.rpartition("/")
-    if not slash and _is_address(wanted):
+    if not slash and is_address(wanted):
         everywhere = await api.list_objects(SERVICE.path())
         return running.choose_service(everywhere, "", wanted)
     return await running.find_service(api, namespace or running.NAMESPACE, name)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 async def ready_addresses(api: Documents, service: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from secrets import randbits
 from typing import NamedTuple, TypeAlias
 
 from minidns.corefile.blocks import ConfigError, Files
-from minidns.corefile.keys import PORTS
+from minidns.corefile.keys import PORTS, split_scheme
 from minidns.dns import rdata, resolv_conf
 from minidns.dns.model import DnsError, Question
 from minidns.dns.names import absolute, is_sendable
@@ -49,7 +49,7 @@ def read_targets(words: Sequence[str], files: Files) -> tuple[Target, ...]:
 
     """
     for word in words:
-        scheme, rest = _split_scheme(word)
+        scheme, rest = split_scheme(word)
         if scheme == "https" and "/" in rest:
             raise ConfigError(
                 "paths are not allowed in HTTPS upstream addresses"
@@ -74,7 +74,7 @@ def distinct(targets: Iterable[Target]) -> tuple[Target, ...]:
 
 
 def _read(word: str, files: Files) -> Iterator[Target]:
-    scheme, rest = _split_scheme(word)
+    scheme, rest = split_scheme(word)
     if not rest:
         raise ConfigError(f"invalid address: {quote(word)}")
     host, port = split(rest) or (rest.strip("[]"), "")
@@ -87,11 +87,6 @@ def _read(word: str, files: Files) -> Iterator[Target]:
         raise _unsupported(scheme, shown)
     transport = _TRANSPORTS[scheme]
     yield Upstream(address, _port(port, scheme, word), transport, servername)
-
-
-def _split_scheme(word: str) -> tuple[str, str]:
-    scheme, separator, rest = word.partition("://")
-    return (scheme, rest) if separator and scheme in PORTS else ("dns", word)
 
 
 def _split_servername(host: str, scheme: str) -> tuple[str, str]:
