@@ -13,6 +13,10 @@ ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?(\))")
 TABLE = re.compile(r"<table>.*?</table>", re.S)
 ROW = re.compile(r"<tr>.*?</tr>", re.S)
+NO_PROSE = re.compile(r"$|#|\||>|```|[-*] |\d+\. |\s")
+"""How a line begins that is no part of a paragraph, or its first one."""
+JAPANESE = "[\u3000-\u9fff\uff00-\uffef]"
+BESIDE_JAPANESE = re.compile(f"{JAPANESE}\n|\n{JAPANESE}")
 FENCE = re.compile(r"^(\s*```\w+)[ ].*$", re.M)
 
 
@@ -49,8 +53,7 @@ def expanded(nav: object) -> object:
         case str() if nav.startswith("../"):
             return page_of(nav.removeprefix("../"))
         case str() if nav.endswith("/"):
-            pages = sorted((ROOT / "docs" / nav).glob("*.md"))
-            return [f"{nav}index.md", *(f"{nav}{path.name}" for path in pages)]
+            return [f"{nav}index.md", *(f"{nav}{path.name}" for path in inside(nav))]
         case dict():
             return {title: expanded(value) for title, value in nav.items()}
         case list():
@@ -58,14 +61,20 @@ def expanded(nav: object) -> object:
     return nav
 
 
+def inside(folder: str) -> list[Path]:
+    """Return the pages in a folder below this one, but for its list of pages."""
+    pages = (ROOT / "docs" / folder).glob("*.md")
+    return sorted(path for path in pages if path.name != "index.md")
+
+
 def contents(folder: str) -> str:
     """Return a page that lists a folder's pages, each with its subject.
 
     The subject is the summary of a plugin's page, or else the page's first heading. On
-    GitHub the folder itself is that list.
+    GitHub the folder itself is that list. A folder may have a list of its own instead.
     """
     lines = [f"# {folder.strip('/').capitalize()}", ""]
-    for path in sorted((ROOT / "docs" / folder).glob("*.md")):
+    for path in inside(folder):
         text = path.read_text()
         summary = re.search(r"^\*.+?\* - (.+?)\.?$", text, re.M)
         subject = summary or re.search(r"^# (.+)$", text, re.M)
@@ -117,7 +126,9 @@ def on_config(config):  # noqa: ANN001, ANN201  # mkdocs's types are not here
 
     config["mdx_configs"].setdefault("toc", {})["slugify"] = slugify_unicode
     _outside.update({page_of(path): path for path in outside(config["nav"])})
-    _contents.update({f"{each}index.md": each for each in folders(config["nav"])})
+    for each in folders(config["nav"]):
+        if not (ROOT / "docs" / each / "index.md").exists():
+            _contents[f"{each}index.md"] = each
     config["nav"] = expanded(config["nav"])
     config["watch"] += [str(ROOT / path) for path in _outside.values()]
     return config
@@ -135,13 +146,31 @@ def on_files(files, config):  # noqa: ANN001, ANN201
     return files
 
 
+def unspaced(markdown: str) -> str:
+    """Return a page without line feeds beside Japanese text within a paragraph.
+
+    A browser shows a line feed as a space, which Japanese does not have.
+    """
+    lines, is_code = [""], False
+    for line in markdown.split("\n"):
+        above = lines[-1]
+        joins = BESIDE_JAPANESE.search(f"{above[-1:]}\n{line[:1]}")
+        if is_code or NO_PROSE.match(above) or NO_PROSE.match(line) or not joins:
+            lines.append(line)
+        else:
+            lines[-1] = above + line
+        is_code ^= line.startswith("```")
+    return "\n".join(lines[1:])
+
+
 def on_page_markdown(markdown, page, config, files):  # noqa: ANN001, ANN201
     """Let links lead to pages."""
     uri = page.file.src_uri
     if uri in _contents:
         return markdown
     pages = {file.src_uri for file in files.documentation_pages()}
-    return adapted(markdown, _outside.get(uri, f"docs/{uri}"), pages)
+    text = adapted(markdown, _outside.get(uri, f"docs/{uri}"), pages)
+    return unspaced(text) if uri.startswith("ja/") else text
 
 
 def labelled(html: str) -> str:

@@ -25,6 +25,23 @@ _FLAGS = (
 )  # fmt: skip
 
 
+_CONTRAST = """(() => {
+  const lights = (text) => { const c = text.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
+    .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2]; };
+  const ground = (part) => { for (let p = part; p; p = p.parentElement) { const c = getComputedStyle(p).backgroundColor;
+    if (!c.endsWith(', 0)')) return c; } return getComputedStyle(document.body).backgroundColor; };
+  const poor = [];
+  for (const part of document.querySelectorAll('%s')) {
+    if (!part.textContent.trim() || part.closest('.later') || !part.checkVisibility()) continue;
+    const [a, b] = [lights(getComputedStyle(part).color), lights(ground(part))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) poor.push(`${part.tagName}.${part.className}: ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(poor)];
+})()"""
+
+
 @dataclass
 class Page:
     """A tab: what it is told, what is asked of it, what it reports."""
@@ -110,6 +127,10 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.call("Emulation.setEmulatedMedia", features=[scheme])
         await self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
+
+    async def poor_contrast(self, selector: str) -> list[str]:
+        """Return the elements whose text is less legible than WCAG 2.2 wants (4.5 to 1)."""
+        return list(await self.value(_CONTRAST.replace("%s", selector)))
 
     async def picture(self, path: Path, *, whole: bool = False) -> None:
         """Write a picture of the window, or of the whole page, as PNG."""

@@ -55,6 +55,12 @@ def test_pages_are_adapted(path: str, text: str, adapted: str) -> None:
     assert hooks.adapted(text, path, PAGES) == adapted
 
 
+def test_a_folder_is_listed_once_and_may_have_a_list_of_its_own() -> None:
+    nav = hooks.expanded("incidents/")
+    assert nav.count("incidents/index.md") == 1
+    assert "[index]" not in hooks.contents("incidents/")
+
+
 def test_the_navigation_is_pages() -> None:
     nav = ["index.md", {"More": ["../SECURITY.md", {"Plugins": "plugins/"}]}]
     assert list(hooks.outside(nav)) == ["SECURITY.md"]
@@ -72,3 +78,20 @@ def test_a_folder_has_a_page() -> None:
     assert lines[0] == "# Plugins"
     assert "- [any](any.md): answer ANY queries with a minimal response" in lines
     assert not [line for line in lines[2:] if line.endswith(": ")]
+
+
+@table(
+    ("text", "joined"),
+    [
+        ("一つ。\n二つ。", "一つ。二つ。"),
+        ("一つ。\n`x`は\nABC", "一つ。`x`はABC"),
+        ("one\ntwo", "one\ntwo"),
+        ("# 一つ\n二つ。", "# 一つ\n二つ。"),
+        ("- 一つ。\n- 二つ。", "- 一つ。\n- 二つ。"),
+        ("| 一 |\n| --- |\n| 二 |", "| 一 |\n| --- |\n| 二 |"),
+        ("```\n一つ。\n二つ。\n```\n三つ。", "```\n一つ。\n二つ。\n```\n三つ。"),
+        ("一つ。\n\n二つ。", "一つ。\n\n二つ。"),
+    ],
+)
+def test_japanese_sentences_have_no_space_between_them(text: str, joined: str) -> None:
+    assert hooks.unspaced(text) == joined
