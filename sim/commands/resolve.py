@@ -18,6 +18,7 @@ from minidns.text.files import describe
 
 from ..api.status import ApiError
 from ..cluster import state
+from ..node.fault_words import is_number
 from ..node.resolve import report_of
 from ..resolver import kinds, rehearsal
 from ..resolver.report import Report, lines
@@ -200,7 +201,8 @@ def _server(word: str, resolv_conf: str) -> tuple[str, rehearsal.Behaviour]:
     """Return address and behaviour of ``N=WHAT``; raises ValueError."""
     number, equals, what = word.partition("=")
     servers = nameservers(resolv_conf)
-    if not equals or not number.isdecimal() or not 0 < int(number) <= len(servers):
+    is_there = is_number(number) and 0 < int(number) <= len(servers)
+    if not equals or not is_there:
         known = ", ".join(f"{n}={server}" for n, server in enumerate(servers, 1))
         raise ValueError(f"{word!r} is not N=WHAT; the servers are {known or 'none'}")
     return servers[int(number) - 1], rehearsal.parse_behaviour(what)

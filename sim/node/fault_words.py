@@ -17,11 +17,14 @@ from minidns.text.arguments import not_one_of
 
 from .faults import MAX_SIZE, Fault
 
-_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s)(?:±(\d+(?:\.\d+)?)(ms|s))?")
+MAX_DIGITS = 9
+"""Digits of a number in words: more than any network needs."""
+_DECIMAL = r"(\d{1,9}(?:\.\d{1,9})?)"
+_TIME = re.compile(rf"{_DECIMAL}(ms|s)(?:±{_DECIMAL}(ms|s))?")
 _UNITS = {"ms": 0.001, "s": 1.0}
 _LINK = re.compile(r"([^<>\s]+)(<>|>)([^<>\s]+)")
-_SIZE = re.compile(r"size([<>])(\d+)")
-_RATE = re.compile(r"(\d+)/(\d+)|(\d+(?:\.\d+)?)%")
+_SIZE = re.compile(r"size([<>])(\d{1,9})")
+_RATE = re.compile(rf"(\d{{1,9}})/(\d{{1,9}})|{_DECIMAL}%")
 
 
 class Effect(NamedTuple):
@@ -259,6 +262,11 @@ def rate(word: str) -> Fraction:
     return value
 
 
+def is_number(word: str) -> bool:
+    """Return whether ``word`` is a whole number with at most ``MAX_DIGITS`` digits."""
+    return word.isascii() and word.isdecimal() and len(word) <= MAX_DIGITS
+
+
 def _with_link(fault: Fault, word: str) -> Fault:
     match = _LINK.fullmatch(word)
     if match is None:
@@ -350,7 +358,7 @@ def _type(fault: Fault, word: str, rest: Iterator[str]) -> Fault:
 def _seed(fault: Fault, word: str, rest: Iterator[str]) -> Fault:
     _once(word, fault.seed is None)
     number = _value(word, rest)
-    if not (number.isascii() and number.isdecimal()):
+    if not is_number(number):
         raise ValueError(f"{number} after seed is not a number")
     return replace(fault, seed=int(number))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from .fault_words import rate, seconds
+from .fault_words import is_number, rate, seconds
 from .kube_proxy import Conntrack
 
 
@@ -73,7 +73,7 @@ def _is_yes(word: str, value: str) -> bool:
 
 
 def _conntrack(faults: ProxyFaults, value: str) -> None:
-    if not (value.isascii() and value.isdecimal()) or not int(value):
+    if not is_number(value) or not int(value):
         raise ValueError(f"{value} is not a whole number from 1 up")
     faults.conntrack.max_entries = int(value)
 

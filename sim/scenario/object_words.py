@@ -10,6 +10,7 @@ from ..api.objects import Json, Key
 from ..api.server import ClusterApi
 from ..cluster.simulation import LIBC
 from ..controllers.pods import IP, READY
+from ..node.fault_words import is_number
 from ..resolver import kinds
 
 PORT = "sim/source-port"
@@ -110,7 +111,7 @@ def _libc(obj: Json, value: str) -> None:
 
 
 def _source_port(obj: Json, value: str) -> None:
-    if not value.isdecimal() or not 0 < int(value) < 1 << 16:
+    if not is_number(value) or not 0 < int(value) < 1 << 16:
         raise ValueError(f"port {value} is not a port from 1 to 65535")
     _annotation(PORT)(obj, value)
 
@@ -160,7 +161,7 @@ def _port(obj: Json, value: str) -> None:
     """Add ``NAME:NUMBER[/PROTOCOL]``, or without a name."""
     name, _, rest = value.rpartition(":")
     number, _, protocol = rest.partition("/")
-    if not number.isdecimal():
+    if not is_number(number):
         raise ValueError(f"port {value} is not NAME:NUMBER or NUMBER/PROTOCOL")
     port: Json = {"port": int(number), "protocol": protocol or "TCP"}
     if name:

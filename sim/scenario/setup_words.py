@@ -88,7 +88,7 @@ def number(word: str, least: int = 0) -> int:
         ValueError: ``word`` is not one, or is less than ``least``.
 
     """
-    if not (word.isascii() and word.isdecimal()) or int(word) < least:
+    if not fault_words.is_number(word) or int(word) < least:
         raise ValueError(f"{word} is not a whole number from {least} up")
     return int(word)
 
@@ -238,7 +238,7 @@ async def _proxy(stage: Stage, words: Sequence[str], body: str) -> None:
 
 async def _wait(stage: Stage, words: Sequence[str], body: str) -> None:
     seconds, _ = words
-    if re.fullmatch(r"\d+(\.\d+)?", seconds) is None:
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", seconds) is None:
         raise ValueError(f"{seconds} is not a number of seconds")
     await asyncio.sleep(float(seconds))
 
