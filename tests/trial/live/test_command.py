@@ -209,3 +209,14 @@ async def test_a_trial_in_a_live_cluster_finds_an_interceptor_and_leaves_nothing
             made.session = replace(made.session, sleep=asyncio.sleep, wall=time.time)
             assert await made.run(f"{RUN} --image minidns") == 26, made.said
         assert everything(simulation.cluster) == before
+
+
+@pytest.mark.parametrize(("skew_s", "note"), [(90.0, "s ahead"), (-3600.0, "s behind"), (0.0, "")])
+async def test_a_clock_that_differs_is_noted_and_changes_nothing_else(skew_s: float, note: str) -> None:
+    async with desk() as made:
+        before = everything(made.cluster)
+        made.session = replace(made.session, wall=lambda: time.time() + skew_s)
+        assert await made.run(RUN) == 1  # nothing can be attached to here
+        assert ("clock is" in made.said) is bool(note)
+        assert note in made.said
+        assert everything(made.cluster) == before
