@@ -68,7 +68,7 @@ def lines(conduct: Conduct, width: int) -> Iterator[str]:
     yield from _wrapped(_clock(conduct, ledger), width)
     yield from _table(list(map(_row, facts.arms)), width)
     yield from _wrapped(f"likeliest: {_likeliest(conduct)}", width)
-    if facts.separating:
+    if conduct.verdict and facts.separating:
         yield from _wrapped(facts.separating, width)
     yield from _wrapped(_needed(conduct, ledger), width)
 

@@ -33,7 +33,9 @@ def as_text(report: Report) -> str:
 
 
 def aligned(table: Table) -> list[str]:
-    """Return the lines of a table, without columns that are empty."""
+    """Return the lines of a table without empty columns; none without rows."""
+    if not table.rows:
+        return []
     rows = [tuple(map(foreign.escaped, row)) for row in (table.head, *table.rows)]
     kept = [i for i in range(len(table.head)) if any(row[i] for row in rows[1:])]
     widths = [max(len(row[i]) for row in rows) for i in kept]
@@ -47,9 +49,10 @@ def as_markdown(report: Report) -> str:
     """Return the report as Markdown."""
     parts = [f"# {_plain(report.sentence)}", "", *map(_item, facts(report))]
     for table in tables(report):
-        parts += ["", f"## {_plain(table.title)}", "", _row(table.head)]
-        parts.append(_row(("---",) * len(table.head), raw=True))
-        parts += map(_row, table.rows)
+        parts += ["", f"## {_plain(table.title)}"]
+        if table.rows:
+            dashes = _row(("---",) * len(table.head), raw=True)
+            parts += ["", _row(table.head), dashes, *map(_row, table.rows)]
     parts += ["", "## Not tested", "", *map(_item, report.not_tested)]
     parts += ["", "## Next", "", *map(_item, report.next_steps)]
     parts += ["", "## Repeat", "", f"    {foreign.escaped(report.repeat)}"]

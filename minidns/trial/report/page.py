@@ -62,4 +62,6 @@ def _table(table: Table) -> str:
         for row in table.rows
     )
     title = f"<h2>{_safe(table.title)}</h2>"
+    if not table.rows:
+        return title
     return f'{title}<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
