@@ -6,10 +6,13 @@ call, and the calls of one *queue* run one after the other: these are for querie
 differ only in what a client can vary at will.
 
 The first caller makes the call in its own task, because another task would cost as much
-as the call. When it is cancelled, one of the others calls again.
+as the call. When it is cancelled while others wait, the call is repeated once, in a
+task of its own that ends when nobody waits: a flood of queries for one slow name, in
+which the oldest are evicted all the time, must not begin again and again.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
@@ -20,12 +23,14 @@ R = TypeVar("R")
 class _Flight(Generic[R]):
     """A call: the task that makes it, and a future for each caller that waits."""
 
-    __slots__ = ("_is_stopped", "_task", "_waiters")
+    __slots__ = ("_is_stopped", "_task", "_waiters", "is_own")
 
-    def __init__(self, task: "asyncio.Task[object]") -> None:
-        self._task = task
+    def __init__(self) -> None:
+        self._task: asyncio.Task[object] | None = None
         self._waiters: list[asyncio.Future[R | None]] = []
         self._is_stopped = False
+        self.is_own = False
+        """True if the task is for the call alone, and not that of a caller."""
 
     async def wait(self) -> R | None:
         """Return the result of the call; None if its caller was cancelled."""
@@ -36,7 +41,19 @@ class _Flight(Generic[R]):
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():  # in the same iteration
                 waiter.exception()  # asyncio logs exceptions that nobody retrieves
+            elif self.is_own and all(other.done() for other in self._waiters):
+                self._cancel()
             raise
+
+    def begin(self) -> None:
+        """Note that the running task makes the call."""
+        self._task = asyncio.current_task()
+        if self._is_stopped:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
     def land(self, result: R | None) -> None:
         """Give ``result`` to the callers that wait."""
@@ -53,13 +70,14 @@ class _Flight(Generic[R]):
     def stop(self) -> "asyncio.Future[R | None]":
         """Cancel the call, but not the task that makes it; return the end of it."""
         self._is_stopped = True
-        self._task.cancel()
+        self._cancel()
         end: asyncio.Future[R | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(end)
         return end
 
     def is_cancelled(self) -> bool:
         """Return whether the task was cancelled, and not only the call."""
+        assert self._task is not None
         if self._is_stopped:
             return self._task.uncancel() > 0
         return self._task.cancelling() > 0
@@ -74,6 +92,7 @@ class SingleFlight(Generic[R]):
         """The queues with a running call."""
         self._queues: dict[Hashable, deque[asyncio.Future[None]]] = {}
         """The calls that wait for their turn, by queue."""
+        self._repeated: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -84,8 +103,8 @@ class SingleFlight(Generic[R]):
         """Return the result of ``call``, called once for all callers with ``key``.
 
         Of several keys with the same ``queue`` one is called at a time. The result is
-        not None. When the caller that called is cancelled, so is the call, and the next
-        caller calls; a caller that only waits takes nothing from the others.
+        not None. When the caller that called is cancelled, so is the call, and it is
+        repeated for the others; when the last one is cancelled, so is that call.
 
         Raises:
             Exception: what ``call`` raised, the same exception for all.
@@ -95,9 +114,35 @@ class SingleFlight(Generic[R]):
         while (flight := self._flights.get(key)) is not None:
             if (known := await flight.wait()) is not None:
                 return known
-        task = asyncio.current_task()
-        assert task is not None
-        flight = self._flights[key] = _Flight(task)
+            if key not in self._flights:
+                self._repeat(key, queue, call)
+        flight = self._flights[key] = _Flight()
+        return await self._fly(flight, key, queue, call)
+
+    def _repeat(
+        self, key: Hashable, queue: Hashable | None, call: Callable[[], Awaitable[R]]
+    ) -> None:
+        """Call again in a task that is not cancelled with one of the callers."""
+        flight = self._flights[key] = _Flight()
+        flight.is_own = True
+
+        async def repeat() -> None:
+            with contextlib.suppress(Exception):  # the callers get it
+                await self._fly(flight, key, queue, call)
+
+        task = asyncio.get_running_loop().create_task(repeat(), name="exchange")
+        self._repeated.add(task)
+        task.add_done_callback(self._repeated.discard)
+
+    async def _fly(
+        self,
+        flight: _Flight[R],
+        key: Hashable,
+        queue: Hashable | None,
+        call: Callable[[], Awaitable[R]],
+    ) -> R:
+        """Call when it is the turn of ``flight``, and share the outcome."""
+        flight.begin()
         try:
             if queue in self._busy:
                 await self._wait_for_turn(queue)

@@ -130,6 +130,19 @@ async def test_a_call_that_is_cancelled_from_elsewhere_fails_for_its_callers() -
     assert await waiting[2] == "fine"
 
 
+async def test_callers_that_are_cancelled_one_by_one_cost_one_more_call() -> None:
+    asking = Asking()
+    waiting = [asking.join("a", "line") for _ in range(5)]
+    await settle()
+    for leaving in waiting[:4]:  # as the oldest of a flood are evicted
+        leaving.cancel()
+        await settle()
+    assert asking.asked == ["a", "a"]
+    asking.answers["a"].set_result("192.0.2.1")
+    assert await waiting[4] == "192.0.2.1"
+    assert len(asking.flights) == 0
+
+
 async def test_when_nobody_waits_nobody_is_asked() -> None:
     asking = Asking()
     first, second = asking.join("a"), asking.join("a")
