@@ -18,12 +18,14 @@ from minidns.kubernetes.resources import Applied, Deleted, Event
 from minidns.kubernetes.store import Store
 from minidns.kubernetes.written import manifest
 from minidns.text.moments import rfc3339
-from minidns.trial.export.bundle import bundle, failed_names
-from minidns.trial.export.redaction import Redaction
+from minidns.trial.export.bundle import MAX_FAILURES, bundle, failed_names
+from minidns.trial.report.facts import Setup
+from minidns.trial.report.facts import report as formed
+from minidns.trial.report.formats import as_json
 from sim.scenario import play
 from tests.kubernetes.histories import histories
 from tests.kubernetes.made import namespace, service, slice_of
-from tests.table import table
+from tests.trial.model import ADDRESSES, CAUSES, trial
 
 START = 1_800_000_000.0
 SECRETS = ("shop", "cart", "ledger", "10.96.7.7", "10.96.7.8", "10.1.2.3", "10.1.2.4", "knight-3", "cart-0", "bank")
@@ -54,6 +56,7 @@ FAILURES = [
     failure(9.0, "api.bank.test."),
     failure(9.3, "ledger.shop.svc.cluster.local."),
     failure(9.9, "cart.shop.svc.cluster.local."),
+    failure(9.9, "kubernetes.default.svc.cluster.local."),
 ]
 EVENTS: list[tuple[float, Event]] = [
     (1.0, Applied(service("shop/cart", "10.96.7.7", "http:80"))),
@@ -68,7 +71,7 @@ EVENTS: list[tuple[float, Event]] = [
 
 
 def report() -> dict[str, Any]:
-    arm = {"arm": "A", "way": "ClusterIP of kube-dns", "target": "10.1.2.3:53 (cart-0)", "lookups": 100}
+    arm = {"arm": "A", "way": "ClusterIP of kube-dns", "target": "10.1.2.3 cart-0", "lookups": 100}
     return {
         "verdict": "CoreDNS software",
         "probability": 0.996,
@@ -91,11 +94,13 @@ async def journal() -> dict[str, Any]:
     kept = Journal(store := Store(lambda: time), lambda: time)
     store.apply(Applied(namespace("shop")))
     store.apply(Applied(service("shop/other", "10.96.9.9")))
+    store.apply(Applied(namespace("default")))
+    store.apply(Applied(service("default/kubernetes", "10.96.0.1", "https:443")))
     kept.begin()
     for seconds, event in EVENTS:
         time = START + seconds
         kept.apply(event)
-    services = {Key("shop", "cart"), Key("shop", "ledger")}
+    services = {Key("shop", "cart"), Key("shop", "ledger"), Key("default", "kubernetes")}
     found: dict[str, Any] = json.loads(json.dumps(relevant(await kept.history(), services)))
     return found
 
@@ -104,7 +109,7 @@ def test_the_bundle_replays_and_names_nothing_of_the_cluster() -> None:
     page = bundle(report(), asyncio.run(journal()), "cluster.local")
     assert [word for word in SECRETS if word in page.lower()] == []
     (scenario,) = play.scenarios(page, "trial.md")
-    assert [step.command.split()[0] for step in scenario.steps].count("why") == 7
+    assert [step.command.split()[0] for step in scenario.steps].count("why") == 8
     played = play.run(scenario)
     assert [(step.step.command, step.shown, step.problem) for step in played.wrong] == []
 
@@ -112,7 +117,7 @@ def test_the_bundle_replays_and_names_nothing_of_the_cluster() -> None:
 def test_a_replay_shows_where_an_answer_has_changed() -> None:
     page = bundle(report(), asyncio.run(journal()), "cluster.local")
     (scenario,) = play.scenarios(page.replace("service/cluster-ip", "service/port"), "trial.md")
-    assert len(play.run(scenario).wrong) == 2
+    assert len(play.run(scenario).wrong) == 3
 
 
 def test_without_a_journal_there_is_the_report_alone() -> None:
@@ -123,28 +128,24 @@ def test_without_a_journal_there_is_the_report_alone() -> None:
         "cart.shop.svc.cluster.local.",
         "ledger.shop.svc.cluster.local.",
         "10-1-2-4.ledger.shop.svc.cluster.local.",
+        "kubernetes.default.svc.cluster.local.",
     ]
 
 
-TEXTS = {
-    "an-address-with-its-port": ("at 192.0.2.7:53", "192.0.2.7"),
-    "an-address-of-version-6": ("at [fd00:9::7]:53", "fd00:9::7"),
-    "a-name-nobody-has-named": ("for secret.bank.test", "bank"),
-    "a-name-known-before": ("for cart", "cart"),
-}
-
-
-@table(("text", "secret"), TEXTS.values(), ids=TEXTS)
-def test_text_names_nothing(text: str, secret: str) -> None:
-    redaction = Redaction("cluster.local")
-    redaction.word("service", "cart")
-    assert secret not in redaction.text(text)
-    assert redaction.text(text) == redaction.text(text)
-
-
-@table("text", ["0.5", "1.5e-05", "3 x no reply", "12:30:01"])
-def test_numbers_and_words_stay(text: str) -> None:
-    assert Redaction("cluster.local").text(text) == text
+@pytest.mark.parametrize("rate", [0.1, 0.0], ids=["one replica fails", "nothing fails"])
+def test_a_report_that_was_written_is_exported(rate: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    verdict, ledger = trial(CAUSES["one-replica"], rate, 300, to_find=0.1)
+    facts = formed(ledger, verdict, Setup(START, "minidns trial run --name web.shop", "prod"))
+    path = tmp_path / "trial.json"
+    path.write_text(as_json(facts))
+    assert trial_export.main([str(path), "--server", "none"]) == 0
+    page, _ = capsys.readouterr()
+    for row in facts.failures[:MAX_FAILURES]:
+        assert f"| {row.seconds} | {row.arm} |" in page
+    layout = ledger.layout
+    pods = [*layout.replicas, *(client.pod for client in layout.clients), *(t.replica for t in layout.targets)]
+    secrets = ("shop", "web", *filter(None, pods), *ADDRESSES)
+    assert [word for word in secrets if word in page] == []
 
 
 @given(histories)

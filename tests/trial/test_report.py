@@ -107,7 +107,9 @@ def test_json_has_the_facts(of_replica: Report) -> None:
     values = json.loads(FORMATS["json"](of_replica))
     assert values == to_json(of_replica)
     assert values["verdict"] == "one-replica"
-    assert len(values["failures"]) == len(of_replica.failures)
+    for name in ("arms", "suspects", "failures"):
+        assert [tuple(row.values()) for row in values[name]] == list(getattr(of_replica, name))
+        assert {tuple(row) for row in values[name]} == {row._fields for row in getattr(of_replica, name)}
     assert {"odds", "runner_up", "lookups", "seconds", "arms", "not_tested", "next_steps", "repeat"} <= set(values)
 
 

@@ -9,6 +9,7 @@ from minidns.text.moments import parse
 from minidns.trial.export import replay
 from minidns.trial.export.redaction import Redaction
 from minidns.trial.export.replay import Moment
+from minidns.trial.suspects import Suspect
 
 MAX_FAILURES = 50
 """Failures in a bundle; more of one cause add nothing."""
@@ -98,21 +99,34 @@ def _page(
     for key, title in _FACTS.items():
         if report[key] is not None:
             yield f"- {title}: {report[key]}"
-    yield from _table("Arms", _ARMS, report["arms"], redaction)
-    yield from _table("Suspects", _SUSPECTS, report["suspects"], redaction)
-    yield from _table("Failures", _FAILURES, failures, None)
+    arms = [_arm(row, redaction) for row in report["arms"]]
+    yield from _table("Arms", _ARMS, arms)
+    suspects = [_suspect(row, redaction) for row in report["suspects"]]
+    yield from _table("Suspects", _SUSPECTS, suspects)
+    yield from _table("Failures", _FAILURES, failures)
+
+
+def _arm(row: Mapping[str, Any], redaction: Redaction) -> dict[str, str]:
+    """Return an arm whose target is an address, and a pod unless it is a ClusterIP."""
+    shown = {key: str(row[key]) for key in _ARMS}
+    address, _, pod = shown["target"].partition(" ")
+    if pod:
+        shown["target"] = f"{redaction.address(address)} {redaction.word('pod', pod)}"
+    else:
+        shown["target"] = redaction.address(address, "cluster")
+    return shown
+
+
+def _suspect(row: Mapping[str, Any], redaction: Redaction) -> dict[str, str]:
+    shown = {key: str(row[key]) for key in _SUSPECTS}
+    kind = "node" if shown["suspect"] == Suspect.NODE else "pod"
+    return shown | {"part": redaction.word(kind, shown["part"])}
 
 
 def _table(
-    title: str,
-    head: Sequence[str],
-    rows: Sequence[Mapping[str, Any]],
-    redaction: Redaction | None,
+    title: str, head: Sequence[str], rows: Sequence[Mapping[str, str]]
 ) -> Iterator[str]:
     yield from ("", f"## {title}", "", f"| {' | '.join(head)} |")
     yield f"| {' | '.join('---' for _ in head)} |"
     for row in rows:
-        cells = [str(row[key]) for key in head]
-        if redaction is not None:
-            cells = [redaction.text(cell) for cell in cells]
-        yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+        yield f"| {' | '.join(row[key].replace('|', '/') for key in head)} |"

@@ -1,10 +1,9 @@
 """Replaces names and addresses by others, the same ones by the same, always.
 
-Names that every cluster has stay as they are. Cluster IPs and addresses of pods become
-addresses that the simulated cluster can give out.
+Names of namespaces that every cluster has stay as they are. Cluster IPs and addresses
+of pods become addresses that the simulated cluster can give out.
 """
 
-import re
 from ipaddress import ip_address
 
 from msgspec.structs import replace
@@ -26,18 +25,15 @@ from minidns.kubernetes.objects import (
 KNOWN = frozenset(
     {
         *("default", "kube-system", "kube-public", "kube-node-lease"),
-        *("kubernetes", "kube-dns", "kube-dns-2"),
         *("http", "https", "dns", "dns-tcp", "metrics", "grpc"),
         *("svc", "pod", "_zone", "tcp", "udp", "sctp", ""),
     }
 )
-"""Names that stay: those of every cluster, and usual ones of ports."""
-_ADDRESS = re.compile(
-    r"\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*[0-9A-Fa-f]"
-)
-_WORD = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
-_DOTTED = re.compile(r"(?!\d+\.\d+(?:e-?\d+)?$)(?=.*[A-Za-z]).+\..+")
-"""Matches what may be a name of several labels, and no number."""
+"""Names that stay: namespaces of every cluster, and usual names of ports.
+
+Names of Services are replaced, because the cluster in which a bundle is replayed has
+Services of its own.
+"""
 _WORDS: dict[Kind, str] = {
     Namespace: "namespace",
     Service: "service",
@@ -108,23 +104,6 @@ class Redaction:
         if label.startswith("_"):
             return "_" + self.word("port", label[1:]) if label not in KNOWN else label
         return self.word(kind, label)
-
-    def text(self, text: str) -> str:
-        """Return a text with every address and every known name replaced."""
-        text = _ADDRESS.sub(self._address_in_text, text)
-        return _WORD.sub(lambda match: self._word_in_text(match[0]), text)
-
-    def _address_in_text(self, match: re.Match[str]) -> str:
-        try:
-            ip_address(match[0])
-        except ValueError:
-            return match[0]
-        return self.address(match[0])
-
-    def _word_in_text(self, word: str) -> str:
-        if (known := self._names.get(word.lower())) is not None:
-            return known
-        return self.dns_name(word) if _DOTTED.fullmatch(word) else word
 
     # -- objects
 

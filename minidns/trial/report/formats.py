@@ -77,8 +77,10 @@ def as_json(report: Report) -> str:
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """Return the report as values of JSON."""
-    values: dict[str, Any] = json.loads(json.dumps(asdict(report)))
+    """Return the report as values of JSON; rows of tables are objects as well."""
+    rows = {name: getattr(report, name) for name in ("arms", "suspects", "failures")}
+    tables = {name: [row._asdict() for row in found] for name, found in rows.items()}
+    values: dict[str, Any] = json.loads(json.dumps(asdict(report) | tables))
     return values
 
 
