@@ -115,4 +115,19 @@ def deletion_of(call: ApiCall) -> Deletion:
         conditions.get("resourceVersion") or "",
         policy == "Orphan",
         _is_dry(dry),
+        _grace_s(options.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))),
     )
+
+
+def _grace_s(value: object) -> int | None:
+    """Return the seconds of a grace period, or None.
+
+    Raises:
+        ApiError: it is not a number of seconds (400).
+
+    """
+    if value is None:
+        return None
+    if not str(value)[:9].isdecimal():
+        raise bad_request(f"gracePeriodSeconds: {value} is not a number of seconds")
+    return int(str(value)[:9])

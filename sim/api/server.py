@@ -17,7 +17,17 @@ from .feed import Feed, Later, Subscriber, on_loop
 from .fields import Manager
 from .kind import Kind
 from .kinds import KINDS, kind_of, named
-from .objects import Clock, Json, Key, clone, key_of, owners_of, timestamp, with_meta
+from .objects import (
+    Clock,
+    Json,
+    Key,
+    clone,
+    is_terminating,
+    key_of,
+    owners_of,
+    timestamp,
+    with_meta,
+)
 from .patch import MERGE_PATCH, patched
 from .selectors import EVERYTHING, Selection, selection
 from .status import already_exists, invalid, not_found, required
@@ -199,7 +209,9 @@ class ClusterApi(Feed):
     def delete(
         self, kind: str, namespace: str, name: str, deletion: Deletion = AT_ONCE
     ) -> Json:
-        """Delete an object, or set its deletionTimestamp if it has finalizers.
+        """Delete an object, or set its deletionTimestamp.
+
+        An object with finalizers stays, and so does a Pod that needs time to end.
 
         Return its last state.
 
@@ -217,14 +229,17 @@ class ClusterApi(Feed):
             return live
         if deletion.orphan:
             self._release(live)
-        if not writing.finalizers_of(live):
+        grace_s = writing.grace_s(row, live, deletion)
+        if not grace_s and not writing.finalizers_of(live):
             return self.remove(row, live)
-        if "deletionTimestamp" in live["metadata"]:
+        left_s = live["metadata"].get("deletionGracePeriodSeconds") or 0
+        if is_terminating(live) and grace_s >= left_s:
             return live
-        stamp = timestamp(self.now())
-        marked = clone(
-            with_meta(live, deletionTimestamp=stamp, deletionGracePeriodSeconds=0)
-        )
+        times = {
+            "deletionTimestamp": timestamp(self.now() + grace_s),
+            "deletionGracePeriodSeconds": grace_s,
+        }
+        marked = clone(with_meta(live, **times))
         admission.admit(row, marked, live, self.addresses)
         return self.commit(row, marked)
 

@@ -6,10 +6,16 @@ from typing import Any
 
 from . import shapes
 from .kind import Kind
-from .objects import Json, decode, dig, encode, is_terminating
+from .objects import Json, annotations_of, decode, dig, encode, is_terminating
 from .status import ApiError, bad_request, conflict
 
-_SERVER_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "generateName")
+_SERVER_FIELDS = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generateName",
+)
 """Metadata that an update cannot change."""
 
 
@@ -25,6 +31,10 @@ class Write:
     """Whether a status in the body is written without the status subresource."""
 
 
+STOPS_AFTER = "sim/stops-after"
+"""Pod annotation: seconds that its containers take to end after SIGTERM."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deletion:
     """Options of a deletion."""
@@ -36,6 +46,8 @@ class Deletion:
     orphan: bool = False
     """Whether the dependents stay (propagation policy Orphan)."""
     dry_run: bool = False
+    grace_s: int | None = None
+    """Seconds that a Pod has to end (gracePeriodSeconds); None for its own."""
 
 
 def generate_name(obj: Json, suffix: Callable[[], str]) -> None:
@@ -161,6 +173,25 @@ def _managed_fields(obj: Json) -> list[Json]:
     return [{**entry, "time": ""} for entry in entries]
 
 
+def grace_s(kind: Kind, live: Json, deletion: Deletion) -> int:
+    """Return the grace period of a deletion in seconds.
+
+    It is 0, so that the object goes at once, except for a Pod whose containers take
+    time to end.
+    """
+    if kind.name != "Pod" or not stops_after_s(live):
+        return 0
+    if deletion.grace_s is not None:
+        return max(deletion.grace_s, 0)
+    return int(dig(live, "spec.terminationGracePeriodSeconds") or 0)
+
+
+def stops_after_s(pod: Json) -> int:
+    """Return how many seconds the containers of a Pod take to end after SIGTERM."""
+    text = annotations_of(pod).get(STOPS_AFTER, "")
+    return int(text[:9]) if text.isascii() and text[:9].isdecimal() else 0
+
+
 def finalizers_of(obj: Json) -> list[str]:
     """Return the finalizers of an object, for Namespaces also those of the spec."""
     waiting = list(obj["metadata"].get("finalizers") or ())
@@ -170,8 +201,9 @@ def finalizers_of(obj: Json) -> list[str]:
 
 
 def is_deletable(obj: Json) -> bool:
-    """Return whether a terminating object has no finalizers."""
-    return is_terminating(obj) and not finalizers_of(obj)
+    """Return whether a terminating object has no finalizers and no time left."""
+    is_over = not obj["metadata"].get("deletionGracePeriodSeconds")
+    return is_terminating(obj) and is_over and not finalizers_of(obj)
 
 
 def check_type(kind: Kind, body: object) -> Json:

@@ -6,10 +6,13 @@ Annotations change that, at creation or later:
 - `sim/ready: "false"`: not Ready; `"true"` again: Ready
 - `sim/phase: Pending`: without node and address; `Succeeded`, `Failed`: done
 - `sim/ip: 10.244.7.7`: this address
+- `sim/stops-after: "10"`: a deleted Pod is Terminating for so many seconds, and at most
+  for its grace period; without this it goes at once
 
 A status in the new Pod is kept and completed.
 """
 
+import contextlib
 from collections.abc import Iterator
 
 from ..api.addresses import NODE_RANGES, POD_RANGES, family_of, nth
@@ -25,7 +28,9 @@ from ..api.objects import (
     timestamp,
 )
 from ..api.server import ClusterApi
+from ..api.status import ApiError
 from ..api.store import Change
+from ..api.writing import Deletion, stops_after_s
 
 READY = "sim/ready"
 PHASE = "sim/phase"
@@ -47,6 +52,8 @@ class PodController:
         if change.kind.name != "Pod" or change.type == "DELETED":
             return
         previous = change.previous
+        if previous and is_terminating(change.obj) and not is_terminating(previous):
+            self._end(change.obj)
         if previous is None or _status_annotations(change.obj) != _status_annotations(
             previous
         ):
@@ -77,6 +84,19 @@ class PodController:
         status = {**INITIAL_STATUS, **status, "phase": phase}
         status["containerStatuses"] = list(_containers(spec, status, now))
         self._cluster.commit(named("Pod"), {**pod, "spec": spec, "status": status})
+
+    def _end(self, pod: Json) -> None:
+        """Remove a terminating Pod when its containers have ended."""
+        meta = pod["metadata"]
+
+        def remove() -> None:
+            with contextlib.suppress(ApiError):  # it has gone, or is another one
+                self._cluster.delete("Pod", *key_of(pod), now)
+
+        now = Deletion(uid=meta["uid"], grace_s=0)
+        grace_s = meta.get("deletionGracePeriodSeconds") or 0
+        if grace_s:  # else only finalizers keep it
+            self._cluster.later(min(stops_after_s(pod), grace_s), remove)
 
     def _node(self, pod: Json) -> Json:
         """Return the node of a Pod; new Pods are assigned to the nodes in turn."""

@@ -8,6 +8,7 @@ from minidns.text.arguments import not_one_of
 from ..api.addresses import family_of
 from ..api.objects import Json, Key
 from ..api.server import ClusterApi
+from ..api.writing import STOPS_AFTER
 from ..cluster.simulation import LIBC
 from ..controllers.pods import IP, READY
 from ..node.fault_words import is_number
@@ -116,6 +117,12 @@ def _source_port(obj: Json, value: str) -> None:
     _annotation(PORT)(obj, value)
 
 
+def _stops(obj: Json, value: str) -> None:
+    if not is_number(value):
+        raise ValueError(f"stops {value} is not a number of seconds")
+    _annotation(STOPS_AFTER)(obj, value)
+
+
 def _dns_list(name: str) -> Word:
     def add(obj: Json, value: str) -> None:
         config = obj["spec"].setdefault("dnsConfig", {})
@@ -192,6 +199,7 @@ POD: dict[str, Word] = {
     "ip": _ip,
     "node": _field("nodeName"),
     "ready": _ready,
+    "stops": _stops,
     "hostnetwork": _host_network,
 }
 SERVICE: dict[str, Word] = {

@@ -1,10 +1,12 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from sim.api.objects import Json, condition
+from sim.api.objects import Json, condition, timestamp
+from sim.api.writing import Deletion
 from sim.controllers.cluster import Cluster
-from tests.sim.builders import failing, pod
+from tests.sim.builders import failing, pod, service
 from tests.table import table
 
 
@@ -158,3 +160,68 @@ def test_spec_of_a_running_pod_is_fixed_but_for_images() -> None:
     policy = {"spec": {"dnsPolicy": "Default"}}
     status = failing(lambda: cluster.patch("Pod", "default", "web-1", policy))
     assert "pod updates may not change fields other than" in status["message"]
+
+
+class Timers:
+    """Timers that a test lets expire."""
+
+    def __init__(self) -> None:
+        self.pending: list[tuple[float, Callable[[], None]]] = []
+
+    def later(self, delay_s: float, act: Callable[[], None]) -> None:
+        self.pending.append((delay_s, act))
+
+
+@table(
+    ("stops", "own", "asked", "takes_s"),
+    [
+        pytest.param("10", 30, None, 10, id="its containers end"),
+        pytest.param("60", 30, None, 30, id="they are killed after its grace period"),
+        pytest.param("60", 30, 5, 5, id="--grace-period=5"),
+        pytest.param("60", 30, 0, None, id="--grace-period=0 --force"),
+        pytest.param("0", 30, None, None, id="they end at once"),
+        pytest.param("x", 30, None, None, id="no number"),
+        pytest.param("60", 0, None, None, id="no grace period"),
+    ],
+)
+def test_a_deleted_pod_is_terminating_until_its_containers_have_ended(
+    stops: str, own: int, asked: int | None, takes_s: int | None
+) -> None:
+    timers = Timers()
+    cluster = Cluster(now=lambda: 100.0, later=timers.later)
+    obj = annotated(**{"stops-after": stops})
+    obj["metadata"]["labels"] = {"app": "web"}
+    obj["spec"]["terminationGracePeriodSeconds"] = own
+    cluster.create(service(selector={"app": "web"}))
+    cluster.create(obj)
+    cluster.delete("Pod", "default", "web-1", Deletion(grace_s=asked))
+    found = cluster.find("Pod", "default", "web-1")
+    if takes_s is None:
+        assert (found, timers.pending) == (None, [])
+        return
+    assert found is not None
+    period = own if asked is None else asked
+    assert found["metadata"]["deletionGracePeriodSeconds"] == period
+    assert found["metadata"]["deletionTimestamp"] == timestamp(100.0 + period)
+    (slice_,) = cluster.list("EndpointSlice", "default", "kubernetes.io/service-name=web")
+    (endpoint,) = slice_["endpoints"]
+    assert endpoint["conditions"] == {"ready": False, "serving": True, "terminating": True}
+    ((delay_s, act),) = timers.pending
+    assert delay_s == takes_s
+    act()
+    assert cluster.find("Pod", "default", "web-1") is None
+    act()  # it has gone: nothing happens
+
+
+def test_a_terminating_pod_can_be_removed_at_once_and_its_time_does_not_grow() -> None:
+    timers = Timers()
+    cluster = Cluster(now=lambda: 100.0, later=timers.later)
+    cluster.create(annotated(**{"stops-after": "20"}))
+    first = cluster.delete("Pod", "default", "web-1", Deletion(grace_s=10))
+    assert cluster.delete("Pod", "default", "web-1", Deletion(grace_s=15)) == first
+    cluster.delete("Pod", "default", "web-1", Deletion(grace_s=0))
+    assert cluster.find("Pod", "default", "web-1") is None
+    cluster.create(annotated(**{"stops-after": "20"}))
+    for _, act in timers.pending:
+        act()  # the timer of the first Pod does not remove the second
+    assert cluster.find("Pod", "default", "web-1") is not None
