@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--rate", type=rate, default=rate("1/100"))
     parser.add_argument("--seeds", type=int, nargs=2, default=(1, 21))
     parser.add_argument("causes", nargs="*", default=list(CAUSES))
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     wanted = [(c, str(args.rate), s) for s in range(*args.seeds) for c in args.causes]
     with suppress(KeyboardInterrupt):
         _play_missing(args.file, wanted)

@@ -1,7 +1,9 @@
 """`minidns trial` as somebody in front of it sees it: what is refused, what is left."""
 
 import asyncio
+import os
 import re
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,6 +46,18 @@ async def test_nothing_is_left_of_a_trial_that_was_killed_at_any_write(*, arrive
             if is_alive:
                 break
     assert lives >= CREATED + 2  # the two Jobs are deleted, and with them all that they own
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("write", [0, 1, 6, CREATED - 1])
+async def test_nothing_is_left_of_a_trial_that_is_stopped_at_a_write(write: int, number: signal.Signals) -> None:
+    async with desk(wrap=Mortal) as made:
+        before, api = everything(made.cluster), made.session.api
+        assert isinstance(api, Mortal)
+        api.on_write = lambda: os.kill(os.getpid(), number) if api.writes == write else None
+        assert await made.run(RUN) == trial.STOPPED
+        assert api.writes > write
+        assert everything(made.cluster) == before
 
 
 async def test_all_pods_of_minidns_have_the_image_that_was_given() -> None:
