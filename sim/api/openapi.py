@@ -1,17 +1,17 @@
 """OpenAPI v3: what `kubectl explain` shows, and what `apply` and `create` look up.
 
-The schemas have the fields that the simulation reads (`sim.api.shapes`), without
-descriptions: `kubectl explain` does not know others, and the API accepts them.
+The schemas have the fields that the simulation reads (`sim.api.shapes`):
+`kubectl explain` does not know others, and the API accepts them.
 `apply` and `create` check whether PATCH of a kind accepts `fieldValidation`. Clients
 before 1.29 read OpenAPI v2 in protobuf and need `--validate=false`.
 """
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Any
 
-from . import shapes
+from . import descriptions, shapes
 from .kind import Kind
 from .kinds import KINDS
 from .objects import Json
@@ -91,19 +91,31 @@ def _schemas(kinds: list[Kind]) -> Json:
         name = shape.__name__.removeprefix("_")
         if name not in schemas:
             schemas[name] = {}  # a place for types that refer to themselves
-            fields = typing.get_type_hints(shape)
-            schemas[name] = _object({k: _schema(v, refer) for k, v in fields.items()})
+            schemas[name] = _object(name, typing.get_type_hints(shape), refer)
         return _reference(name)
 
     for kind in kinds:
-        fields = {name: _schema(s, refer) for name, s in shapes.fields_of(kind).items()}
-        schema = _object({"apiVersion": _TEXT, "kind": _TEXT, **fields})
+        fields = {"apiVersion": str, "kind": str, **shapes.fields_of(kind)}
+        schema = _object(kind.name, fields, refer)
         identity = {"x-kubernetes-group-version-kind": [_identity(kind)]}
-        schemas[kind.name] = {**schema, **identity}
+        description = {"description": descriptions.KINDS[kind.name]}
+        schemas[kind.name] = {**schema, **description, **identity}
     return schemas
 
 
-def _object(properties: Json) -> Json:
+def _object(
+    name: str,
+    fields: Mapping[str, Any],
+    refer: Callable[[Any], Json],
+) -> Json:
+    """Return the schema of an object with fields of these types."""
+    properties = {
+        field: {
+            **_schema(type_, refer),
+            "description": descriptions.of_field(name, field),
+        }
+        for field, type_ in fields.items()
+    }
     return {"type": "object", "properties": properties}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sim.api import openapi
+from sim.api import descriptions, openapi
 from sim.api.kinds import KINDS
 from sim.api.objects import Json
 from tests.table import table
@@ -39,9 +39,22 @@ def test_every_kind_has_a_schema(kind: Any) -> None:
 
 def test_fields_of_a_pod() -> None:
     schemas = document("/api/v1")["components"]["schemas"]
-    assert schemas["PodDNSConfig"]["properties"]["nameservers"] == {"type": "array", "items": {"type": "string"}}
+    nameservers = schemas["PodDNSConfig"]["properties"]["nameservers"]
+    assert (nameservers["type"], nameservers["items"]) == ("array", {"type": "string"})
     assert set(references(schemas["ServicePort"]["properties"]["targetPort"])) == {"IntOrString"}
 
 
 def test_other_paths_have_no_document() -> None:
     assert [openapi.document(path) for path in ("/openapi/v2", "/openapi/v3/apis/none/v1")] == [None, None]
+
+
+def test_kinds_and_fields_are_described_and_nothing_else_is() -> None:
+    schemas: Json = {}
+    for prefix in {kind.prefix for kind in KINDS}:
+        schemas |= document(prefix)["components"]["schemas"]
+    assert all(schemas[kind.name]["description"] for kind in KINDS)
+    assert set(descriptions.KINDS) == {kind.name for kind in KINDS}
+    fields = {(name, field) for name, schema in schemas.items() for field in schema.get("properties", ())}
+    assert all(descriptions.of_field(*each) for each in fields)
+    names = {field for _, field in fields} | {".".join(each) for each in fields}
+    assert set(descriptions.FIELDS) <= names
