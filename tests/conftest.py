@@ -15,10 +15,9 @@ os.environ["SSL_CERT_FILE"] = os.devnull
 """No test trusts the authorities of this machine; to load them takes 50 ms for each TLS context."""
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False  # else each process that a test starts compiles all modules again
-settings.register_profile("quick", max_examples=20, deadline=None)
-settings.register_profile("ordinary", max_examples=50, deadline=None)
-settings.register_profile("thorough", max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("survive", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+for name, examples in (("quick", 20), ("ordinary", 50), ("thorough", 1_000), ("survive", 10_000)):
+    # how long examples take to make says how busy the machine is, and nothing about the strategy
+    settings.register_profile(name, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ordinary")  # --hypothesis-profile names another: `make quick`, `make survive`
 
 

@@ -29,7 +29,7 @@ OVERLAY = Path(__file__).parents[2] / "deploy/overlays/standalone"
 HERE, DNS, READY, METRICS = "127.0.0.1", 53, 8181, 9153
 TOKEN = "a-token-that-nobody-guesses"
 ACCOUNT = "system:serviceaccount:minidns:minidns"
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 SERVICES, ENDPOINTS = 500, 4
 PREFIX = ("/usr/bin/python3.11", "-IB", "-c")
 

@@ -6,7 +6,7 @@ import socket
 
 import dns.message
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 async def udp(port: int, wire: bytes, *, host: str = "127.0.0.1", deadline_s: float = DEADLINE_S) -> bytes:

@@ -17,7 +17,7 @@ from sim.api.objects import Json
 from sim.api.server import ClusterApi
 from sim.api.status import ApiError
 
-DEADLINE_S = 10
+DEADLINE_S = 30
 
 
 def service(name: str = "web", namespace: str = "default", **spec: Any) -> Json:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
-DEADLINE_S = 45.0
+DEADLINE_S = 90.0
 
 
 class Ran(NamedTuple):

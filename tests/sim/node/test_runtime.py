@@ -16,7 +16,7 @@ from tests.sim.command import is_running
 pytestmark = pytest.mark.slow
 
 SECOND = ("kube-system", "kube-dns-2")
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 @asynccontextmanager
