@@ -144,8 +144,8 @@ class InstanceAlone:
     def fatal(self, text: str) -> None:
         self.fatals.append(text)
 
-    def are_workers_ready(self) -> bool:
-        return True
+    def waiting_for(self) -> tuple[str, ...]:
+        return ()
 
 
 def _no_api(access: Access, resource: Resource) -> ListWatch:

@@ -150,8 +150,11 @@ class PluginHost(Protocol):
         """End the process with ``[FATAL] text`` and status 1."""
         ...
 
-    def are_workers_ready(self) -> bool:
-        """Return whether the other processes of *multisocket*, if any, are ready."""
+    def waiting_for(self) -> tuple[str, ...]:
+        """Return what must open its DNS sockets before the server can answer.
+
+        It is ``listeners`` for this process at its start, and ``multisocket`` for workers.
+        """
         ...
 
 

@@ -79,7 +79,7 @@ class Instance:
         endpoints: Endpoints | None = None,
         release: Release = NEWEST,
         before: "Instance | None" = None,
-        workers_ready: Callable[[], bool] = lambda: True,
+        waiting_for: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self.corefile = corefile
         self.release = release
@@ -89,7 +89,7 @@ class Instance:
         # what plugins may ask of the process, see `PluginHost`
         self.read, self.reload, self.fatal = read, reload, fatal
         self.http = self._endpoints.add
-        self.are_workers_ready = workers_ready
+        self.waiting_for = waiting_for
         self._inherited = list(before.watchers) if before is not None else []
         """Watchers of the instance before, which this one may take over."""
         self.watchers: list[SharedWatcher] = []

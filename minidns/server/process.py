@@ -132,7 +132,7 @@ class Server:
             endpoints=HttpEndpoints(sockets=self._http_sockets),
             release=self.settings.release,
             before=serving.instance,
-            workers_ready=self._are_workers_ready,
+            waiting_for=self._waiting_for,
         )
 
     async def reload(self) -> None:
@@ -236,8 +236,13 @@ class Server:
         ports = {listener: opened.port for listener, opened in sockets}
         self._workers.follow(instance, ports)
 
-    def _are_workers_ready(self) -> bool:
-        return self._workers is None or self._workers.are_ready()
+    def _waiting_for(self) -> tuple[str, ...]:
+        """Return whose DNS sockets are not open yet; see `PluginHost`."""
+        if not self.serving.sockets:
+            return ("listeners",)
+        if self._workers is not None and not self._workers.are_ready():
+            return ("multisocket",)
+        return ()
 
     # -- minidns why
 
