@@ -153,7 +153,7 @@ class PluginHost(Protocol):
     def waiting_for(self) -> tuple[str, ...]:
         """Return what must open its DNS sockets before the server can answer.
 
-        It is ``listeners`` for this process at its start, and ``multisocket`` for workers.
+        It is ``listeners`` for this process at its start, ``multisocket`` for workers.
         """
         ...
 
