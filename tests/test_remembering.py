@@ -119,7 +119,7 @@ async def compare(corefile: str, history: list[Event], rng: Random) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("corefile", COREFILES.values(), ids=COREFILES)
-@settings(max_examples=15)
+@settings(max_examples=settings().max_examples // 10)  # each has some hundred queries
 @given(history=histories, rng=st.randoms(use_true_random=True))
 def test_any_history(corefile: str, history: list[Event], rng: Random) -> None:
     asyncio.run(compare(corefile, history, rng))

@@ -16,7 +16,7 @@ from sim.trial.causes import CAUSES, faulty_blocks, plant
 from sim.trial.prober import SimulatedNames, SimulatedProber
 
 RATE = Fraction(1, 5)
-TICKS = 120
+TICKS = 60
 BY_LOOKUP = sorted(set(CAUSES) - {"none", "interceptor"})
 
 
@@ -46,10 +46,9 @@ def rate_of(ledger: Ledger, cells: list[Cell]) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("cause", BY_LOOKUP)
-def test_the_cause_strikes_its_lookups_at_its_rate(cause: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = observe(cause, seed, monkeypatch)
+def test_the_cause_strikes_its_lookups_at_its_rate(cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = observe(cause, 1, monkeypatch)
     of_cause = [h for h in hypotheses(ledger.layout, 0.1) if h.suspect.suspect == cause]
     by_failures = max(of_cause, key=lambda h: (h.log_likelihood(ledger.counts), h.prior))
     accused = [cell for cell in ledger.counts if by_failures.share(cell) >= 0.5]
