@@ -43,6 +43,7 @@ soak: $(READY)              ## an hour of queries and changes; nothing is lost, 
 survive: $(READY)           ## the promises that are figures, in full; long
 	$(BIN)/python -m tests.survival
 	$(BIN)/pytest -q tests/survival/test_properties.py tests/survival/test_history.py --hypothesis-profile=survive --timeout=0
+	$(BIN)/pytest -q -m survive --timeout=0
 	$(BIN)/pytest -q -n 2 --dist worksteal -m hypothesis --hypothesis-profile=thorough --timeout=0
 
 explore: $(READY)           ## random clusters, faults and orders of events; invariants of every answer

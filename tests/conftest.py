@@ -21,6 +21,16 @@ for name, examples in (("quick", 20), ("ordinary", 50), ("thorough", 1_000), ("s
 settings.load_profile("ordinary")  # --hypothesis-profile names another: `make quick`, `make survive`
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only `make survive` runs."""
+    if "survive" in config.option.markexpr:
+        return
+    left = [item for item in items if item.get_closest_marker("survive")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
+
+
 @pytest.fixture
 def stand(tmp_path: Path) -> Stand:
     """Give a Corefile for a server of two processes."""

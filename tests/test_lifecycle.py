@@ -481,6 +481,6 @@ async def test_two_servers_do_not_share_the_endpoint_of_why(tmp_path: Path) -> N
             await other.said("address already in use")
             assert await other.ended() == 1
         url = f"http://{explain}"
-        status, out, _ = await process.run("why", WWW, "--server", url)
+        status, out, _ = await process.call("why", WWW, "--server", url)
         assert status == 0
         assert f"pid {one.process.pid} at {explain}" in out

@@ -153,10 +153,10 @@ async def test_usr1_reloads_and_a_broken_file_changes_nothing(tmp_path: Path) ->
 
 
 async def test_version_and_plugins() -> None:
-    status, out, _ = await process.run("-version")
+    status, out, _ = await process.call("-version")
     assert status == 0
     assert out.startswith(f"minidns-{__version__}\n")
-    status, out, _ = await process.run("-plugins")
+    status, out, _ = await process.call("-plugins")
     assert status == 0
     assert "  dns.forward\n" in out
     assert "  dns.kubernetes\n" in out
@@ -176,13 +176,13 @@ ORDERS = {
 
 @pytest.mark.parametrize("version", ORDERS)
 async def test_plugins_and_check_show_the_order_of_a_release(version: str, tmp_path: Path) -> None:
-    status, out, _ = await process.run("-plugins", "-as", version)
+    status, out, _ = await process.call("-plugins", "-as", version)
     assert (status, _position(out)) == (0, ORDERS[version])
     search = tmp_path / "resolv.conf"
     search.write_text("search example.org\n")
     more = f"    cache\n    acl\n    rewrite name a b\n    autopath {search}"
     path = corefile(tmp_path, 1053, more=more)
-    status, out, _ = await process.run("check", "-as", version, path)
+    status, out, _ = await process.call("check", "-as", version, path)
     chain = out.split()[3::2]
     assert status == 0
     assert [name for name in chain if name in ORDERS[version]] == ORDERS[version]
@@ -190,7 +190,7 @@ async def test_plugins_and_check_show_the_order_of_a_release(version: str, tmp_p
 
 @pytest.mark.parametrize("command", [("-plugins",), ("check",)])
 async def test_unknown_release(command: tuple[str, ...]) -> None:
-    status, _, err = await process.run(*command, "-as", "1.15.0")
+    status, _, err = await process.call(*command, "-as", "1.15.0")
     assert status == 2
     assert "1.15.0" in err
     assert "1.14.0 to 7" in err
@@ -198,14 +198,14 @@ async def test_unknown_release(command: tuple[str, ...]) -> None:
 
 async def test_directive_of_a_later_release_is_unknown(tmp_path: Path) -> None:
     path = corefile(tmp_path, 1053, more="    proxyproto")
-    status, _, err = await process.run("check", "-as", "1.14.2", path)
+    status, _, err = await process.call("check", "-as", "1.14.2", path)
     assert status == 1
     assert "Unknown directive 'proxyproto'" in err
 
 
 async def test_check_says_ok_and_the_chain_in_its_order(tmp_path: Path) -> None:
     path = corefile(tmp_path, 1053, more="    cache 30\n    log")
-    status, out, _ = await process.run("check", path)
+    status, out, _ = await process.call("check", path)
     assert status == 0
     assert out == "ok\ndns://127.0.0.1:1053 . errors > log > cache > template\n"
 
@@ -223,10 +223,10 @@ async def test_why_tells_answer_rule_and_sources(tmp_path: Path) -> None:
     where = f"127.0.0.1:{local}"
     async with process.minidns("-conf", corefile(tmp_path, port), "-explain", where) as server:
         await server.said("python3")
-        status, out, _ = await process.run("why", "a.example.org", "--server", f"http://{where}")
+        status, out, _ = await process.call("why", "a.example.org", "--server", f"http://{where}")
         assert status == 0
         assert out.startswith("a.example.org. A: NOERROR\n  answer     a.example.org. 60 A 192.0.2.7\n")
-        status, _, err = await process.run("why", "a..b", "--server", f"http://{where}")
+        status, _, err = await process.call("why", "a..b", "--server", f"http://{where}")
         assert status == 4
         assert "a..b.: empty label" in err
 

@@ -161,7 +161,7 @@ def test_every_ready_endpoint_is_first_equally_often(qtype: str) -> None:
     ready = sum("!" not in end for part in slices for end in part.split())
     room = window(type_number(qtype), 512, Random(7))
     first: Counter[str] = Counter()
-    rounds = 40 * ready
+    rounds = 15 * ready
     for _ in range(rounds):
         inquiry = ClusterQuestion(HEADLESS, type_number(qtype), ZONE, ZONE, HEADLESS, room)
         answer = cluster.answers.answer(inquiry)

@@ -1,4 +1,4 @@
-"""The command as a process, between real servers whose answers differ or do not."""
+"""The command, between real servers whose answers differ or do not."""
 
 import json
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ import pytest
 
 from sim.api.http import ApiServer
 from tests.probe.fake_server import Behaviour, answers, in_turn, serving, silence
-from tests.process import run
+from tests.process import call
 from tests.second_dns.world import cluster, with_second, workload
 
-pytestmark = pytest.mark.slow  # processes
+pytestmark = pytest.mark.slow  # servers that do not answer
 
 ONE, TWO = answers("a.test. 60 A 192.0.2.1"), answers("a.test. 60 A 192.0.2.2")
 NXDOMAIN = answers(rcode=3)
@@ -33,7 +33,7 @@ ROWS: list[tuple[Sequence[Behaviour], int, str | None, int | None]] = [
 
 async def compared(servers: Sequence[str], *words: str) -> tuple[int, Any]:
     arguments = ("compare", *servers, "--timeout", "0.3s", "-o", "json", *words)
-    status, out, err = await run(*arguments)
+    status, out, err = await call(*arguments)
     assert "Traceback" not in err
     return status, json.loads(out) if out else err
 
@@ -70,12 +70,14 @@ async def test_names_of_services_a_list_and_a_log(tmp_path: Path) -> None:
     assert found == [2, 1, 12]
 
 
-WRONG = [
+UNREADABLE = [
     ("127.0.0.1:1", "--name", "a.test"),
-    ("127.0.0.1:1", "::1", "--name", "a..test"),
-    ("127.0.0.1:1", "::1", "--name", "a.test", "-t", "NONE"),
     ("127.0.0.1:1", "::1", "--names", "/does/not/exist"),
     ("127.0.0.1:1", "::1", "--names", "/dev/null"),
+]
+WRONG = [
+    ("127.0.0.1:1", "::1", "--name", "a..test"),
+    ("127.0.0.1:1", "::1", "--name", "a.test", "-t", "NONE"),
     ("127.0.0.1:1", "::1"),
     ("127.0.0.1:1", "a.test", "--name", "a.test"),
     ("127.0.0.1:1", "127.0.0.1:0", "--name", "a.test"),
@@ -85,10 +87,12 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("words", WRONG)
-async def test_wrong_usage_ends_with_2_and_the_cause(words: Sequence[str]) -> None:
-    status, out, err = await run("compare", *words)
-    assert (status, out) == (2, "")
+@pytest.mark.parametrize(
+    ("words", "expected"), [*((words, 2) for words in WRONG), *((words, 4) for words in UNREADABLE)]
+)
+async def test_what_cannot_begin_ends_with_the_cause(words: Sequence[str], expected: int) -> None:
+    status, out, err = await call("compare", *words)
+    assert (status, out) == (expected, "")
     assert err.startswith(("minidns compare: ", "usage: minidns compare "))
     assert "Traceback" not in err
 
@@ -96,5 +100,5 @@ async def test_wrong_usage_ends_with_2_and_the_cause(words: Sequence[str]) -> No
 async def test_without_an_api_server_the_cause_is_said(tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
     words = ("svc/kube-dns", "svc/kube-dns-2", "--name", "a.test", "--kubeconfig", missing)
-    status, out, err = await run("compare", *words)
+    status, out, err = await call("compare", *words)
     assert (status, out, missing in err) == (4, "", True)

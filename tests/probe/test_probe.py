@@ -1,4 +1,4 @@
-"""The command as a process: every lookup is counted and shown, and none is lost."""
+"""The command: every lookup is counted and shown, and none is lost."""
 
 import json
 import signal
@@ -11,12 +11,12 @@ import dns.message
 import pytest
 
 from tests.probe.fake_server import Behaviour, Reply, answers, serving, silence
-from tests.process import minidns, run
+from tests.process import call, minidns, run
 
 ONE = answers("a.test. 60 A 192.0.2.1")
 
 
-pytestmark = pytest.mark.slow  # processes
+pytestmark = pytest.mark.slow  # lookups at a rate
 
 
 def dropping(every: int) -> Behaviour:
@@ -54,7 +54,7 @@ async def test_the_exit_status_says_whether_lookups_failed(behaviours: Sequence[
     async with AsyncExitStack() as stack:
         served = [await stack.enter_async_context(serving(behaviour)) for behaviour in behaviours]
         places = [f"{host}:{port}" for host, port in served]
-        words = ("--name", "a.test", "--count", "8", "--rate", "200", "--timeout", "0.1s")
+        words = ("--name", "a.test", "--count", "8", "--rate", "200", "--timeout", "0.5s")
         got, lookups, summary = await probed(*places, *words)
     assert got == status
     assert Counter(lookup["server"] for lookup in lookups) == {place: 8 for place in places}
@@ -63,12 +63,12 @@ async def test_the_exit_status_says_whether_lookups_failed(behaviours: Sequence[
 
 @pytest.mark.parametrize("ports", ["fresh", "fixed"])
 async def test_every_lookup_has_a_line_and_each_loss_is_counted(ports: str) -> None:
-    words = ("--count", "300", "--rate", "300", "-t", "A", "--name", "a.test")
+    words = ("--count", "100", "--rate", "300", "-t", "A", "--name", "a.test")
     async with serving(dropping(10)) as (host, port):
         _, lookups, summary = await probed(f"{host}:{port}", *words, "--timeout", "1s", "--ports", ports)
     failures = Counter(lookup["failure"] for lookup in lookups)
-    assert failures == {"": 270, "no reply": 30}
-    assert summary["servers"][0]["failures"] == {"no reply": 30}
+    assert failures == {"": 90, "no reply": 10}
+    assert summary["servers"][0]["failures"] == {"no reply": 10}
     sources = {lookup["source_port"] for lookup in lookups}
     assert (len(sources) == 1) == (ports == "fixed")
 
@@ -99,7 +99,8 @@ async def test_all_servers_are_asked_at_the_same_moment_in_random_order() -> Non
         _, lookups, _ = await probed(*places, *words)
     times = sorted(lookup["time"] for lookup in lookups)
     pairs = list(zip(times[::2], times[1::2], strict=True))
-    assert sum(later - earlier < 0.05 for earlier, later in pairs) >= 55
+    apart = sorted(later - earlier for earlier, later in pairs)
+    assert apart[len(apart) // 2] < 0.01  # most pairs: the machine may be busy now and then
     firsts = Counter(order[::2])
     assert min(firsts.values()) > 10
 
@@ -117,7 +118,7 @@ WRONG = [
 
 @pytest.mark.parametrize("words", WRONG)
 async def test_wrong_usage_ends_with_2_and_the_cause(words: Sequence[str]) -> None:
-    status, out, err = await run("probe", *words)
+    status, out, err = await call("probe", *words)
     assert (status, out) == (2, "")
     assert err.startswith(("minidns probe: ", "usage: minidns probe "))
     assert "Traceback" not in err

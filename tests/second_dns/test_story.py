@@ -70,7 +70,7 @@ def servers(cluster: Cluster, app: str) -> set[str]:
     ("words", "count", "states"),
     [
         pytest.param(("--all",), 3, lasting, id="all-in-place"),
-        pytest.param(("--replicas", "2"), 2, everything, id="two-beside"),
+        pytest.param(("--replicas", "2"), 2, everything, id="two-beside", marks=pytest.mark.survive),
         pytest.param(("--replicas", "1", "of", "3"), 1, lasting, id="one-of-three"),
     ],
 )

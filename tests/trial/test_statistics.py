@@ -21,7 +21,7 @@ from minidns.trial.statistics import (
 )
 from tests.table import table
 
-RUNS = 2000
+RUNS = 1000
 
 
 def boundary(alpha: float, most: int) -> list[float]:

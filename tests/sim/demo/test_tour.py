@@ -29,6 +29,7 @@ def processes(out: str) -> list[int]:
 
 async def test_everything_comes_as_said() -> None:
     ran = await command.run("demo")
+    check_story(ran.out)
     assert ran.err == ""
     assert ran.status == 0, ran.out
     assert ran.out.endswith("checks: all passed\n")
@@ -40,8 +41,7 @@ async def test_everything_comes_as_said() -> None:
     assert not any(map(command.is_running, processes(ran.out)))
 
 
-async def test_story_of_the_seed() -> None:
-    out = (await command.run("demo")).out
+def check_story(out: str) -> None:
     for told in (
         "kube-dns     ClusterIP   10.96.0.10   53/UDP,53/TCP,9153/TCP",
         "kube-dns-2   ClusterIP   10.96.0.20   53/UDP,53/TCP,9153/TCP",
@@ -63,7 +63,7 @@ async def test_story_of_the_seed() -> None:
             ["1. two processes", "4. it prints 'Server: 10.96.0.20'", "5. it prints 'Address: 10.96.0.1'"],
             id="nobody-behind-kube-dns-2",
         ),
-        pytest.param(OTHER_ENDPOINT, ["1. two processes"], id="kube-dns-behind-both"),
+        pytest.param(OTHER_ENDPOINT, ["1. two processes"], id="kube-dns-behind-both", marks=pytest.mark.survive),
     ],
 )
 async def test_object_that_was_changed_makes_it_fail(manifest: str, failures: list[str], tmp_path: Path) -> None:

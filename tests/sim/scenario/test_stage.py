@@ -87,7 +87,7 @@ def test_a_pod_that_is_not_there() -> None:
         clock.run(play())
 
 
-@pytest.mark.slow
+@pytest.mark.survive
 def test_ten_thousand_lookups_take_twenty_seconds_of_cpu_at_most() -> None:
     count = 1000  # a tenth of them, in a tenth of the time
 
