@@ -49,17 +49,18 @@ class RelayPod:
 
         self.listeners.append(listen)
         ended = asyncio.ensure_future(streams.stdin.read())
+        following = asyncio.ensure_future(lines.get())
         try:
             while not ended.done():
-                following = asyncio.ensure_future(lines.get())
                 await asyncio.wait(
                     (following, ended), return_when=asyncio.FIRST_COMPLETED
                 )
                 if following.done():
-                    await streams.write(f"{following.result()}\n".encode())
-                else:
-                    following.cancel()
+                    text = following.result()
+                    following = asyncio.ensure_future(lines.get())
+                    await streams.write(f"{text}\n".encode())
         finally:
+            following.cancel()
             ended.cancel()
             self.listeners.remove(listen)
 
