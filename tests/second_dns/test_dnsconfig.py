@@ -1,13 +1,11 @@
-"""The resolv.conf of an enrolled pod, with the simulated kubelet as the oracle."""
+"""The dnsConfig of an enrolled pod, and the resolv.conf that the kubelet makes of it."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.dns.resolv_conf import nameservers
 from minidns.kubernetes import kubelet
-from minidns.kubernetes.kubelet import effective_policy
 from minidns.second_dns.plan import Cluster, node_searches, pointed_at
-from sim.api.admission.pods import DNS_POLICIES
 from sim.api.objects import Json
 from tests.table import table
 
@@ -29,23 +27,6 @@ CONFIGS = st.fixed_dictionaries(
 
 def pod(**spec: object) -> Json:
     return {"metadata": {"namespace": "shop"}, "spec": spec}
-
-
-@given(
-    st.none() | CONFIGS,
-    st.sampled_from(["cluster.local", "", "corp.example.org"]),
-    st.lists(DOMAINS, max_size=4, unique=True),
-)
-def test_a_pod_gets_what_its_kubelet_would_have_written(config: Json | None, domain: str, searches: list[str]) -> None:
-    """The resolv.conf that the kubelet writes with this server as --cluster-dns."""
-    own = {k: v for k, v in (config or {}).items() if k != "nameservers"}
-    search = f"search {' '.join(searches)}\n" if searches else ""
-    node = kubelet.Node((SERVER,), domain, f"nameserver 192.0.2.53\n{search}")
-    wanted = kubelet.resolv_conf(pod(dnsPolicy="ClusterFirst", dnsConfig=own), node)
-    cluster = Cluster(domain, tuple(searches))
-    spec = {"dnsPolicy": "ClusterFirst", "dnsConfig": config}
-    made = pointed_at(spec, "shop", cluster, SERVER)
-    assert kubelet.resolv_conf(pod(dnsPolicy="None", dnsConfig=made), node) == wanted
 
 
 @given(
@@ -113,13 +94,3 @@ def test_nothing_empty_is_written() -> None:
     spec = {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.96.0.10"]}}
     made = pointed_at(spec, "shop", Cluster("cluster.local"), SERVER)
     assert made == {"nameservers": [SERVER]}
-
-
-@table("policy", [*DNS_POLICIES, None])
-@table("host_network", [True, False])
-def test_the_policy_that_counts_is_the_kubelets(policy: str | None, host_network: bool) -> None:
-    spec = {"hostNetwork": host_network} | ({"dnsPolicy": policy} if policy else {})
-    conf = kubelet.resolv_conf(pod(**spec, dnsConfig={"options": [{"name": "edns0"}]}), kubelet.Node())
-    servers = [line.split()[1] for line in conf.splitlines() if "nameserver" in line]
-    expected = {"ClusterFirst": ["10.96.0.10"], "Default": ["192.0.2.53"], "None": []}
-    assert servers == expected[effective_policy(spec)]
