@@ -87,12 +87,19 @@ def _output(command: str, folder: str, server: str) -> list[str]:
     return done.stdout.replace(folder, "~").splitlines()
 
 
+def fitting(line: str) -> str:
+    """Return as many whole columns of a line of a table as fit into the window."""
+    if len(line) <= COLUMNS:
+        return line
+    return line[: line.rindex("  ", 0, COLUMNS - 1)].rstrip() + "  ..."
+
+
 def screens(runs: list[tuple[Scene, list[str]]]) -> Iterator[Screen]:
     """Yield the screens; every scene has an equal share of the time."""
     share = SECONDS / len(runs)
     for number, (scene, output) in enumerate(runs):
         start = number * share
-        shown = [line[:COLUMNS] for line in output[: scene.most]]
+        shown = [fitting(line) for line in output[: scene.most]]
         shown += ["..."] if len(output) > scene.most else []
         begin = start + TYPING_S
         step = min(PAUSE_S, (share - TYPING_S) / 3 / max(1, len(shown)))

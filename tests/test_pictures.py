@@ -12,6 +12,13 @@ def test_the_picture_of_the_path_is_what_the_code_draws() -> None:
     assert path_picture.PICTURE.read_text() == path_picture.drawn(), "python -m tests.path_picture"
 
 
+def test_a_table_that_is_too_wide_loses_whole_columns() -> None:
+    head, row = (f"{cell:9}" * 14 for cell in ("column", "1.5 %"))  # the last one that begins in the window is cut
+    assert recording.fitting(head) == f"{'column':9}" * 11 + "column  ..."
+    assert recording.fitting(row) == f"{'1.5 %':9}" * 11 + "1.5 %  ..."
+    assert recording.fitting("short") == "short"
+
+
 def test_a_recording_shows_every_command_and_its_output_in_time() -> None:
     runs = [(scene, LINES) for scene in recording.SCENES]
     tree = ElementTree.fromstring(recording.drawn(runs))
