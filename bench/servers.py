@@ -130,7 +130,7 @@ def echo() -> Iterator[Subject | None]:
 def peer(text: str) -> tuple[str, str]:
     """Return name and command of ``[NAME=]COMMAND``; by default the program's name.
 
-    >>> peer("before=env PYTHONPATH=../old python -m minidns -conf {corefile}")[0]
+    >>> peer("before=env PYTHONPATH=../old python -P -m minidns -conf {corefile}")[0]
     'before'
     >>> peer("/opt/coredns -conf {corefile}")[0]
     'coredns'
