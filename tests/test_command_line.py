@@ -322,6 +322,16 @@ def test_help_has_examples_that_the_parser_reads(name: str) -> None:
 
 
 @table("name", PARSERS)
+def test_no_hidden_flag_is_suggested(name: str, capsys: Capture) -> None:
+    for action in PARSERS[name]._actions:
+        if action.help == SUPPRESS and action.option_strings:
+            mistyped = f"{action.option_strings[0]}x"
+            with pytest.raises(SystemExit):
+                PARSERS[name].parse([mistyped])
+            assert f'"{action.option_strings[0]}"' not in capsys.readouterr().err
+
+
+@table("name", PARSERS)
 def test_help_shows_every_default(name: str) -> None:
     for action in PARSERS[name]._actions:
         shown = action.help != SUPPRESS and action.default not in ("", SUPPRESS, False)

@@ -134,7 +134,7 @@ class Parser(argparse.ArgumentParser):
         if not flags:
             return f"{' '.join(words)}: more arguments than expected"
         flag = flags[0].partition("=")[0]
-        return f"{flag}: unknown flag{did_you_mean(flag, self._option_string_actions)}"
+        return f"{flag}: unknown flag{did_you_mean(flag, self.flags())}"
 
 
 def _wrong_value(name: str, why: str) -> str:

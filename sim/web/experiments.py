@@ -80,7 +80,10 @@ SWITCHES = (
     Option("servfail RATE at kube-dns", "CoreDNS answers SERVFAIL"),
     Option("lie RATE at kube-dns", "CoreDNS answers wrong addresses"),
     Option("truncate RATE at kube-dns", "CoreDNS truncates replies over UDP"),
-    Option("lose RATE at outside", "The upstream does not answer"),
+    Option(
+        "lose RATE at outside",
+        "The upstream does not answer; cached names still resolve",
+    ),
     Option("proxy race RATE", "conntrack races for two packets of one socket"),
 )
 """Faults in the words of scenarios; RATE is chosen in the page."""

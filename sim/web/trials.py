@@ -88,7 +88,8 @@ class Trials:
         if self._stopping:
             raise _Stopped
         if isinstance(event, Progress):
-            said = f"{event.ticks} rounds of lookups in {event.seconds:.0f} s"
+            plural = "round" if event.ticks == 1 else "rounds"
+            said = f"{event.ticks} {plural} of lookups in {event.seconds:.0f} s"
             self._tell(said, _odds(event.verdict.ranking))
 
     def _tell(self, said: str, odds: list[tuple[str, float]]) -> None:
