@@ -205,8 +205,7 @@ class Reflector:
         """Delete the keys that a complete list did not name; watch from its version."""
         if not version:
             raise ApiError("the list has no resourceVersion")
-        # not earlier: a list that breaks off proves nothing about what it did not reach
-        for chunk in chunks(missing):
+        for chunk in chunks(missing):  # not earlier: the list could have broken off
             for key in chunk:
                 self._drop(key)
             await asyncio.sleep(0)
@@ -224,8 +223,7 @@ class Reflector:
         except Exception as error:
             if self.version:
                 raise  # the list was complete: an error of the watch
-            # the server may not know WatchList: pages work with every server
-            self._streaming = False
+            self._streaming = False  # pages work with every server
             status = error.status if isinstance(error, ApiError) else 0
             if not status and not isinstance(error, Gone):
                 raise
@@ -246,8 +244,7 @@ class Reflector:
             raise
         finally:
             self._watch_timeout = None
-            # the generator holds a connection: do not wait for garbage collection
-            if isinstance(stream, AsyncGenerator):
+            if isinstance(stream, AsyncGenerator):  # which holds a connection
                 await stream.aclose()
         if missing is not None:
             raise ApiError("the streaming list was not complete", status=504)
