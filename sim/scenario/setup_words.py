@@ -81,6 +81,10 @@ def check_words(usage: str, words: Sequence[str]) -> None:
             raise ValueError(f"{word} is not {' or '.join(choices)}")
 
 
+MAX_REPLICAS = 100
+"""The most pods that a scenario may scale a Deployment to: each is a DNS server."""
+
+
 def number(word: str, least: int = 0) -> int:
     """Return a whole number.
 
@@ -130,6 +134,8 @@ async def _delete(stage: Stage, words: Sequence[str], body: str) -> None:
 
 async def _scale(stage: Stage, words: Sequence[str], body: str) -> None:
     name, replicas = words
+    if number(replicas) > MAX_REPLICAS:
+        raise ValueError(f"{replicas} is more than {MAX_REPLICAS} pods")
     patch = {"spec": {"replicas": number(replicas)}}
     stage.cluster.patch("Deployment", "kube-system", name, patch)
 
