@@ -138,7 +138,7 @@ def with_dns(dns: list[Json]) -> Callable[[], ClusterApi]:
         pytest.param("", lambda: cluster(ANY_MINIDNS), "PodDisruptionBudget kube-system/any", id="selected-by-a-budget"),
         pytest.param("", lambda: cluster(GREEDY), "Service kube-system/greedy", id="selected-by-a-service"),
         pytest.param("", lambda: cluster(LABELLED), "k8s-app=kube-dns-2 Pod kube-system/old", id="pods-labelled-so"),
-        pytest.param("", with_dns([]), "kube-system Service 53/UDP k8s-app=kube-dns kube-dns coredns dns-default --namespace --from", id="no-kube-dns"),
+        pytest.param("", with_dns([]), "kube-system Service 53/UDP k8s-app=kube-dns kube-dns coredns dns-default namespace --from", id="no-kube-dns"),
         pytest.param("--from nodns", cluster, "nodns kube-system", id="no-such-service"),
         pytest.param("-n shop", cluster, "kube-dns shop", id="other-namespace"),
         pytest.param("", with_dns(kubeadm()[:3]), "Service kube-system/kube-dns", id="nothing-behind-it"),

@@ -9,8 +9,8 @@ from tests.table import table
     ("words", "said"),
     [
         ("", "CAUSE is missing"),
-        ("nobody 1/10", "nobody is not any, software"),
-        ("version 1/10", "version is not any, software"),
+        ("nobody 1/10", "nobody: not one of any, software"),
+        ("version 1/10", "version: not one of any, software"),
         ("path often", "often"),
         ("path 0/1", "a rate from"),
         ("path 2/3", "a rate from"),
