@@ -137,6 +137,7 @@ def test_it_is_the_same_every_time() -> None:
         ("delete Service a/b", 'services "b" not found'),
         ("delete Nonsense a/b", "Nonsense"),
         ("scale coredns many", "scale"),
+        ("scale coredns 99999999", "99999999"),
         ("scale nobody 1", "not found"),
         ("outside example.org", "outside"),
         ("outside example.org A not-an-address", "outside"),
