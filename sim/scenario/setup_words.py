@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 from minidns.corefile import releases
 from minidns.dns.model import Address
 from minidns.dns.rdata import type_name, type_number
+from minidns.dns.zonefile import ZoneFileError
 from minidns.kubernetes import kubelet
 
 from ..api import manifests
@@ -171,7 +172,12 @@ async def _node(stage: Stage, words: Sequence[str], body: str) -> None:
 async def _outside(stage: Stage, words: Sequence[str], body: str) -> None:
     name, rtype, *data = words
     type_number(rtype)
-    stage.add_external_record(f"{name.removesuffix('.')}. 300 {rtype} {' '.join(data)}")
+    record = f"{name.removesuffix('.')}. 300 {rtype} {' '.join(data)}"
+    try:
+        stage.add_external_record(record)
+    except ZoneFileError as error:  # its line is one of a file that nobody has written
+        _, _, why = str(error).partition(": ")
+        raise ValueError(f"{' '.join(data)}: {why}") from None
 
 
 async def _break(stage: Stage, words: Sequence[str], body: str) -> None:

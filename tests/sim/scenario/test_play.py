@@ -140,7 +140,7 @@ def test_it_is_the_same_every_time() -> None:
         ("scale coredns 99999999", "99999999"),
         ("scale nobody 1", "not found"),
         ("outside example.org", "outside"),
-        ("outside example.org A not-an-address", "outside"),
+        ("outside example.org A not-an-address", "not-an-address: the data"),
         ("break web", "web"),
         ("mend web", "web"),
         ("lose nothing A", "nothing"),
