@@ -84,7 +84,7 @@ async def answering(port: int) -> None:
 WRONG = [
     pytest.param(["-conf", "nosuch"], 1, "nosuch: no such file or directory", id="no-such-file"),
     pytest.param(["-quiet", "foo"], 1, "extra command line arguments: [foo]", id="extra-words"),
-    pytest.param(["--kubeconfig", "nosuch"], 1, "open nosuch: no such file or directory", id="no-kubeconfig"),
+    pytest.param(["--kubeconfig", "nosuch"], 1, "kubeconfig nosuch: no such file or directory", id="no-kubeconfig"),
 ]
 PYTHON = re.compile(r"Traceback|\[?Errno|invalid literal|invalid \w+ value")
 """Text of Python and argparse that says nothing to people."""

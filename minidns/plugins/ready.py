@@ -90,7 +90,7 @@ class _Probe:
         return dict(sorted(sites.items()))
 
     def _waiting(self) -> list[str]:
-        """Return the names of the plugins, and of sockets, that are not ready."""
+        """Return the names of the plugins that are not ready, or else of sockets."""
         waiting = []
         for name, site in self._checked_sites().items():
             check = site.readiness[name]
@@ -98,17 +98,19 @@ class _Probe:
                 waiting.append(name)
             elif not (self.continuously or check.is_always_checked):
                 site.readiness[name] = replace(check, is_ready=_once_ready)
-        return [*waiting, *self.site.instance.waiting_for()]
+        return waiting or list(self.site.instance.waiting_for())
 
     def _lines(self, waiting: Sequence[str]) -> Iterator[str]:
         """Yield the lines of the verbose page, in the format of the API server."""
-        for name, site in self._checked_sites().items():
+        sites = self._checked_sites()
+        for name, site in sites.items():
             yield f"[-]{name} failed" if name in waiting else f"[+]{name} ok"
             for part in site.readiness[name].details():
                 sign = "+" if part.is_ready else "-"
                 yield f"[{sign}]{part.name} {part.state} (age {part.age_s:.0f}s)"
-        for name in self.site.instance.waiting_for():
-            yield f"[-]{name} failed"
+        for name in waiting:
+            if name not in sites:
+                yield f"[-]{name} failed"
         yield f"ready check {'failed' if waiting else 'passed'}\n"
 
 

@@ -345,6 +345,7 @@ def test_what_is_no_share(words: list[str]) -> None:
 
 
 DISPENSABLE = {
+    ("list", "services"): "enrolled at",
     ("list", "deployments"): "its Corefile cannot be read",
     ("list", "statefulsets"): "enrolled at",
     ("list", "daemonsets"): "enrolled at",

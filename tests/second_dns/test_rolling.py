@@ -128,7 +128,7 @@ async def test_a_rollout_under_load_loses_nothing(tmp_path: Path) -> None:
             sent = client.sent
             await until(lambda: client.sent > sent + PER_S)
         assert client.lost == []
-        assert client.sent >= PER_S * 2
+        assert client.sent > PER_S * 3 // 2
         assert len(client.servers) == 4, "old and new"
 
 
