@@ -31,8 +31,9 @@ LAG_S = 0.05
 """Seconds within which a change reaches all answers, without faults."""
 QUIET_S = 400.0
 """Seconds after which every cache, back-off and restart is over."""
-_API = ("<>api", "api>", "node<>kube-dns")
-"""Parts of the words of faults that also delay watches."""
+_API = ("<>api", "api>", "node<>kube-dns", "dns>node")
+"""Parts of the words of faults that also delay watches, or the requests for them: what
+changes between the LIST of a new server and its WATCH is seen late."""
 
 
 class Violation(NamedTuple):
@@ -140,7 +141,9 @@ def _lingers_s(fault: str) -> float:
     """Return for how many seconds after its end a fault may make lookups fail."""
     if fault.startswith(("crash", "oom")):
         return 25.0  # the container restarts after a back-off
-    if "outside" in fault or fault.startswith("servfail"):
+    # the queries of servers to their upstream cross the links of their pods, too
+    upstream = "outside" in fault or ("link" in fault and "dns" in fault)
+    if upstream or fault.startswith("servfail"):
         return 7.0  # SERVFAIL is cached, and lookups join one that still waits
     return 0.5
 

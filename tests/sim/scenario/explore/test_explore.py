@@ -14,7 +14,7 @@ from sim.scenario.explore.plan import Moment, Plan
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("seed", range(1001, 1013))
+@pytest.mark.parametrize("seed", [*range(1001, 1013), 20380, 20800])
 def test_no_invariant_breaks(seed: int) -> None:
     assert run.run(plan.draw(seed)) == []
 
