@@ -23,6 +23,7 @@ from minidns.plugins.spec import Traits
 from minidns.server.answer import Answerer
 from minidns.server.instance import Instance, Listener
 from minidns.server.remembered import Memory
+from minidns.server.serving import GRACE_S
 from minidns.walk.visits import observed
 
 from .api_link import ApiLink
@@ -68,7 +69,8 @@ class Replica:
     memory: Memory = field(default_factory=Memory)
     """The remembered replies."""
     instance: Instance | None = None
-    """The loaded Corefile, once started."""
+    """The loaded Corefile, from the start of the server to its stop."""
+    _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
         """Load the Corefile, start its plugins and answer queries.
@@ -77,16 +79,50 @@ class Replica:
             ConfigError: the Corefile is invalid.
 
         """
-        parsed = _parsed(tuple(self.files.texts.items()), self.release)
-        self.instance = loaded = self._load(parsed)
-        for site in loaded.sites:
-            for hook in site.hooks.start:
-                await hook()
+        self.instance = loaded = self._load()
+        await _start_plugins(loaded)
         answerer = Answerer(str(LISTENER), loaded.routes.get(LISTENER, chain.refuse))
         self.packets.memories[self._at] = self.memory
         self.packets.hosts[self._at] = answerer
         self.packets.servers.closed.discard(self._at)
         await loaded.serving()
+
+    async def reload(self) -> None:
+        """Let a new instance of the Corefile answer, as a signal to the process does.
+
+        The steps are those of `minidns.server.serving`: the new instance starts, and
+        takes over the view of the cluster; then it answers, and the old one stops when
+        the queries that came to it have had their time.
+        """
+        async with self._reloading:
+            unused = await self._replace()
+        if unused is not None:
+            try:
+                await asyncio.sleep(GRACE_S)
+            finally:
+                await unused.stop()
+
+    async def _replace(self) -> Instance | None:
+        """Let a new instance answer; return the old one.
+
+        Return None if the server does not answer yet, or ends meanwhile.
+        """
+        answerer, old = self.packets.hosts.get(self._at), self.instance
+        if answerer is None or old is None:
+            return None
+        new = unused = self._load(before=old)
+        try:
+            await _start_plugins(new)
+            if self.packets.hosts.get(self._at) is not answerer:
+                return None
+            answerer.top = new.routes.get(LISTENER, chain.refuse)
+            self.memory.clear()
+            self.instance, unused = new, old
+            await new.serving()
+            return old
+        finally:
+            if unused is new:
+                await new.stop()
 
     @property
     def _at(self) -> Address:
@@ -113,10 +149,12 @@ class Replica:
     async def stop(self) -> None:
         """Stop the server."""
         self._leave()
-        if self.instance is not None:
-            await self.instance.stop()
+        instance, self.instance = self.instance, None
+        if instance is not None:
+            await instance.stop()
 
-    def _load(self, parsed: Corefile) -> Instance:
+    def _load(self, before: Instance | None = None) -> Instance:
+        parsed = _parsed(tuple(self.files.texts.items()), self.release)
         return Instance(
             parsed,
             self._edges(),
@@ -126,6 +164,7 @@ class Replica:
             fatal=self.end,
             forget=self.memory.invalidate,
             release=self.release,
+            before=before,
         )
 
     def end(self, cause: str) -> None:
@@ -156,6 +195,12 @@ class Replica:
 
 
 async def _do_nothing() -> None: ...
+
+
+async def _start_plugins(instance: Instance) -> None:
+    for site in instance.sites:
+        for hook in site.hooks.start:
+            await hook()
 
 
 @lru_cache(maxsize=64)  # scenarios start many servers with the same files

@@ -5,7 +5,7 @@ release and may have its own Corefile.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -110,15 +110,24 @@ class ServerPods:
             await replica.stop()
         self.replicas.clear()
 
+    def reload(self, service: str) -> None:
+        """Let the servers of a Service begin to reload their Corefile."""
+        for replica in self.of(service):
+            self._go_on(replica.reload())
+
+    def _go_on(self, work: Coroutine[None, None, None]) -> None:
+        """Do ``work`` in a task, which ends at the latest when all servers stop."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
+
     def end(self, at: Address, cause: str) -> None:
         """End the server at an address; its container starts again after a back-off."""
         for key, replica in self.replicas.items():
             if replica.address == at[0] and not replica.ended:
                 replica.end(cause)
                 self.packets.servers.closed.add(at)
-                task = asyncio.get_running_loop().create_task(self._restart(key))
-                self._tasks[task] = None
-                task.add_done_callback(self._tasks.pop)
+                self._go_on(self._restart(key))
 
     async def _restart(self, key: Key) -> None:
         """Restart an ended container; the pod is not ready meanwhile."""

@@ -158,6 +158,11 @@ async def _release(stage: Stage, words: Sequence[str], body: str) -> None:
     await stage.restart()
 
 
+async def _reload(stage: Stage, words: Sequence[str], body: str) -> None:
+    stage.servers.reload(_service_of(words[0]))
+    await stage.settle()
+
+
 def _service_of(word: str) -> str:
     if word not in SERVICES:
         raise ValueError(f"{word} is not {' or '.join(SERVICES)}")
@@ -288,6 +293,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             _release,
             "SERVICE VERSION",
             "lets the servers of a Service behave as a release of CoreDNS; all restart",
+        ),
+        "reload": Command(
+            _reload, "SERVICE", "lets the servers of a Service reload their Corefile"
         ),
         "node": Command(
             _node,

@@ -5,6 +5,7 @@ from random import Random
 from typing import NamedTuple
 
 from ...node.kind_corefile import KIND
+from ..server_pods import SERVICES as SERVERS
 
 SERVICES = tuple(f"s{number}" for number in range(2))
 """Services with a ClusterIP."""
@@ -108,6 +109,10 @@ def draw(seed: int) -> Plan:
             moments.append(Moment(at_s, fault))
             moments.append(Moment(at_s + rng.uniform(0.1, 4), f"clear {fault}"))
     near = [moment.at_s for moment in moments] or [0.0]
+    reloads = Random(f"{seed} reloads")
+    for _ in range(reloads.randrange(4)):
+        at_s = reloads.choice(near) + reloads.uniform(0, 0.01)
+        moments.append(Moment(at_s, f"reload {reloads.choice(SERVERS)}"))
     for _ in range(LOOKUPS):
         at_s = rng.choice(near) + rng.uniform(-0.002, 0.01) * (rng.random() < 0.7)
         at_s = max(at_s, 0.0) if rng.random() < 0.7 else rng.uniform(0, DURATION_S)

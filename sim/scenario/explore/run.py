@@ -35,6 +35,9 @@ _API = ("<>api", "api>", "node<>kube-dns", "dns>node")
 """Parts of the words of faults that also delay watches, or the requests for them: what
 changes between the LIST of a new server and its WATCH is seen late."""
 
+_HARMLESS = ("service", "pod", "delete", "outside", "reload")
+"""Beginnings of commands without which no lookup may fail."""
+
 
 class Violation(NamedTuple):
     """A broken invariant."""
@@ -90,7 +93,7 @@ class _Playing:
                 (fault, begin, min(end, now) if fault == text else end)
                 for fault, begin, end in self.faults
             ]
-        elif not command.startswith(("service", "pod", "delete", "outside")):
+        elif not command.startswith(_HARMLESS):
             # scaling down ends servers with their queries, as a fault of a moment
             end = now + 1 if command.startswith("scale") else float("inf")
             self.faults.append((command, now, end))

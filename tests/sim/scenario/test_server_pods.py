@@ -89,3 +89,31 @@ def test_readiness_is_not_written_while_the_api_is_down() -> None:
             return [condition(stage.cluster.get("Pod", *key_of(pod)), "Ready") for pod in pods]
 
     assert set(clock.run(look())) == {"True"}
+
+
+def test_a_reload_goes_on_with_the_view_and_answers_while_the_api_is_down() -> None:
+    async def look() -> list[bool]:
+        async with staged() as stage:
+            (replica,) = stage.replicas("kube-dns-2")
+            before = replica.instance
+            stage.api.cut()
+            stage.servers.reload("kube-dns-2")
+            await stage.settle()
+            after = replica.instance
+            result = await stage.look_up(("default", "dnsutils"), NAME, (1,), server=replica.address)
+            return [before is not after, bool(result.outcome.addresses)]
+
+    assert clock.run(look()) == [True, True]
+
+
+def test_a_server_that_ends_during_a_reload_starts_again() -> None:
+    async def look() -> bool:
+        async with staged() as stage:
+            stage.servers.reload("kube-dns")
+            stage.servers.reload("kube-dns")
+            (replica,) = stage.replicas("kube-dns")
+            stage.servers.end((replica.address, 53), "crash")
+            await asyncio.sleep(RESTARTS_S[0] + 1)
+            return await ask(stage)
+
+    assert clock.run(look())

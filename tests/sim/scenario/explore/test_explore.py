@@ -1,5 +1,6 @@
 """Explorations: clean on the server as it is, and able to find planted mistakes."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from minidns.server.remembered import Memory
 from sim.commands import explore as command
 from sim.node.in_memory import Packets
+from sim.node.replica import Replica
 from sim.scenario.explore import plan, run, shrink
 from sim.scenario.explore.plan import Moment, Plan
 
@@ -55,6 +57,18 @@ def test_queries_that_are_lost_without_a_fault_are_found(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Packets, "_answer", lossy)
     assert first_found(kind)
+
+
+def test_a_reload_that_leaves_queries_without_a_server_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def closed_for_a_while(self: Replica) -> None:
+        answerer = self.packets.hosts.pop((self.address, 53), None)
+        await asyncio.sleep(20)  # longer than dig goes on trying
+        if answerer is not None and self.instance is not None:
+            self.packets.hosts[self.address, 53] = answerer
+
+    monkeypatch.setattr(Replica, "reload", closed_for_a_while)
+    found = first_found("lost")
+    assert any(moment.command.startswith("reload") for moment in found.moments)
 
 
 def test_shrinking_keeps_what_is_needed() -> None:
