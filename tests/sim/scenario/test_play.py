@@ -196,6 +196,7 @@ WORDS = {
     "unready": "at kube-dns",
     "miss": "at kube-dns",
     "release": "kube-dns 1.11.3",
+    "reload": "kube-dns",
     "proxy": "race 1/2",
     "wait": "1 s",
     "resolve": "app kubernetes.default",
