@@ -19,7 +19,7 @@ test: check pytest          ## everything CI runs
 pytest: $(READY)
 	$(BIN)/pytest -q -n 2 --dist worksteal
 
-quick: $(READY)             ## the tests that are not marked slow: under a minute
+quick: $(READY)             ## the tests that are not marked slow: a minute and a half
 	$(BIN)/pytest -q -n 2 --dist worksteal -m 'not slow' --hypothesis-profile=quick
 
 check: $(READY)             ## lint, format, types, layers

@@ -122,7 +122,7 @@ def _switches(switches: Iterable[Option]) -> str:
         f'<label>Rate <select id="rate">{_rates(RATES)}</select></label>'
         f"<ul>{boxes}</ul>"
         '<form id="own-fault"><label class="wide">Another fault, in words'
-        ' <input name="words" placeholder="lose 1/10 link cart&gt;node"></label>'
+        ' <input name="words" placeholder="lose 1/10 link pods&gt;node"></label>'
         "<button>Add</button></form>"
         '<ul id="active" aria-label="Active faults" aria-live="polite"></ul>'
         '<button id="clear">Mend everything</button>'

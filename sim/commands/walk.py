@@ -18,10 +18,10 @@ from ..walk.world import SHOP, perform, world
 from .common import count, fail
 
 FOUND, FAILED, UNREADABLE = 0, 1, 4
-_EXAMPLES = {
+EXAMPLES = {
     "minidns-sim walk shop/cart web": "a Service, by its short name",
     "minidns-sim walk shop/cart db --as musl --packets": "with the bytes of packets",
-    "minidns-sim walk shop/cart google.com --fault 'lose 1/2 link cart>node'": "with a "
+    "minidns-sim walk shop/cart google.com --fault 'lose 1/2 link pods>node'": "with a "
     "link that loses packets",
 }
 _NOTES = """\
@@ -38,7 +38,7 @@ def parser() -> Parser:
         "minidns-sim walk",
         "Look a name up in a simulated pod, once with each DNS service, and show every "
         "step: who did it, and what it followed from.",
-        _EXAMPLES,
+        EXAMPLES,
         _NOTES,
     )
     parser.add_argument("pod", metavar="[NAMESPACE/]POD", help="pod that looks it up")
