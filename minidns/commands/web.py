@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from minidns.kubernetes.resources import ApiError
 from minidns.laptop import corefile as laptop
 from minidns.second_dns import session
+from minidns.second_dns.objects import SERVICE
 from minidns.text.arguments import Parser
 from minidns.text.files import describe
 from minidns.web import chain, token
 from minidns.web.cluster import ClusterSource
-from minidns.web.query_log import QueryLog
+from minidns.web.query_log import NAMESPACE, QueryLog
 from minidns.web.server import add_port, serve
 from minidns.web.source import Events
 
@@ -49,7 +50,7 @@ async def _serve(args: argparse.Namespace, cluster: session.Session) -> int:
     file = session.kubeconfig(args)
     context = args.context or ""
     try:  # so that a cluster that cannot be reached is one line, and no page
-        await cluster.api.find("/api/v1/namespaces/kube-system/services/kube-dns")
+        await cluster.api.find(SERVICE.path(NAMESPACE, "kube-dns"))
     except ApiError as error:
         if not error.status:
             raise

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from minidns.dns import names
 from minidns.dns.model import Name, Rdata, RRset
-from minidns.dns.rdata import COMPRESSED, LAYOUT, pieces
+from minidns.dns.rdata import COMPRESSED, pieces
 
 FIXED = struct.Struct("!HHIH")
 """Type, class, TTL and length of a record."""
@@ -137,50 +137,33 @@ class Records:
 
     def _add_rrset(self, owner: bytes, rrset: RRset) -> int:
         """Add records until one does not fit; return the number of those added."""
-        rdata = rrset.rdata
-        for number, data in enumerate(rdata):
-            if number and rrset.rtype not in LAYOUT:
-                return number + self._add_alike(owner, rrset, rdata[number:])
-            if not self._add(owner, rrset, data):
+        fixed = FIXED.pack(rrset.rtype, rrset.rclass, rrset.ttl, 0)
+        written = b""
+        for number, data in enumerate(rrset.rdata):
+            start = len(self._out)
+            if number < 2:
+                self._name(owner, compress=True)
+                written = bytes(self._out[start:])
+            else:  # from the second record on, the owner is written the same way
+                self._out += written
+            self._out += fixed
+            self._add_data(rrset.rtype, data)
+            if len(self._out) > self._limit:
+                del self._out[start:]
                 return number
-        return len(rdata)
+        return len(rrset.rdata)
 
-    def _add_alike(self, owner: bytes, rrset: RRset, rdata: tuple[Rdata, ...]) -> int:
-        """Add data without names, whose owner was written before.
-
-        All records begin with the same bytes, and an answer may have thousands.
-        """
-        start = len(self._out)
-        self._name(owner, compress=True)
-        head = self._out[start:] + FIXED.pack(rrset.rtype, rrset.rclass, rrset.ttl, 0)
-        del self._out[start:], head[-2:]
-        records, room = [], self._limit - start
-        for data in rdata:
-            room -= len(head) + 2 + len(data)
-            if room < 0:
-                break
-            records.append(head + len(data).to_bytes(2) + data)
-        self._out += b"".join(records)
-        return len(records)
-
-    def _add(self, owner: bytes, rrset: RRset, data: bytes) -> bool:
-        """Add one record; return False, with nothing added, if it does not fit."""
-        start = len(self._out)
-        self._name(owner, compress=True)
+    def _add_data(self, rtype: int, data: Rdata) -> None:
+        """Add the data of a record, and correct the length before it."""
         at = len(self._out)
-        self._out += FIXED.pack(rrset.rtype, rrset.rclass, rrset.ttl, 0)
-        compress = rrset.rtype in COMPRESSED
-        for part, is_name in pieces(rrset.rtype, data):
+        compress = rtype in COMPRESSED
+        for part, is_name in pieces(rtype, data):
             if is_name:
                 self._name(part, compress=compress)
             else:
                 self._out += part
         # compression decides the length of the data, so it is written last
-        self._out[at + 8 : at + 10] = (len(self._out) - at - 10).to_bytes(2)
-        if len(self._out) <= self._limit:
-            return True
-        del self._out[start:]
-        return False
+        self._out[at - 2 : at] = (len(self._out) - at).to_bytes(2)
 
     def _name(self, name: bytes, *, compress: bool) -> None:
         known = self._remember(name, len(self._out) + 12)

@@ -94,9 +94,9 @@ class _Reader:
         if len(self._wire) == 12 and not self._strict:
             qd = an = ns = ar = 0
         question, spelled, at = self._questions(qd)
-        answer, at = self._section(at, an) if an else ((), at)
-        authority, at = self._section(at, ns) if ns else ((), at)
-        additional, at = self._section(at, ar) if ar else ((), at)
+        answer, at = self._section(at, an)
+        authority, at = self._section(at, ns)
+        additional, at = self._section(at, ar)
         rcode = flags & 15 | self._extended << 4
         return Reply(
             ident,
@@ -169,6 +169,8 @@ class _Reader:
         return self._shown.get(packed) or names.read(packed)
 
     def _section(self, at: int, count: int) -> tuple[tuple[RRset, ...], int]:
+        if not count:
+            return (), at
         wire, size = self._wire, len(self._wire)
         groups: list[tuple[tuple[bytes, int, int, int], list[bytes]]] = []
         last: tuple[bytes, int, int, int] | None = None

@@ -218,9 +218,7 @@ def encode_response(query: Query, response: Response) -> bytes:
         whole, counts = records.add_sections(sections, qname, head)
         tc = tc or not whole
         body = records.packed()
-    rcode = response.rcode
-    if rcode > 15:
-        rcode = _header_rcode(rcode, opt)
+    rcode = _header_rcode(response.rcode, opt)
     flags = _reply_flags(query, response) | rcode | (TC if tc else 0)
     answer, authority, additional = counts
     header = _HEADER.pack(query.id, flags, 1, answer, authority, additional + bool(opt))
@@ -283,12 +281,12 @@ def _question(query: Query) -> bytes:
 
 
 def _header_rcode(rcode: int, opt: bytes) -> int:
-    """Return the low four bits of ``rcode``, which has more, for the header.
+    """Return the low four bits of ``rcode`` for the header.
 
     Without an OPT for the upper bits (RFC 6891 6.1.3) a larger rcode becomes SERVFAIL:
     BADVERS would look like NOERROR.
     """
-    return rcode & 15 if opt else Rcode.SERVFAIL
+    return rcode & 15 if opt or rcode <= 15 else Rcode.SERVFAIL
 
 
 def _reply_flags(query: Query, response: Response) -> int:

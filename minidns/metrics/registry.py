@@ -30,7 +30,10 @@ class Counter:
         return {labels: number for labels, (number,) in self._cells.items()}
 
     def cell(self, labels: Labels = ()) -> list[float]:
-        """Return the list whose only item is the number with these label values."""
+        """Return the list whose only item is the number with these label values.
+
+        It may be kept as long as the number is not removed.
+        """
         cell = self._cells.get(labels)
         if cell is None:
             cell = self._cells[labels] = [0]

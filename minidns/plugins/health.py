@@ -120,7 +120,7 @@ class _SelfCheck:
 
     def _own_address(self) -> Address:
         host, port = endpoint.split(self._address)
-        # no name: looking it up in a thread costs more than the request
+        # not localhost: looking the name up in a thread costs more than the request
         return host or "127.0.0.1", int(port)
 
     async def _with_timeout(self, work: Coroutine[Any, Any, int]) -> None:

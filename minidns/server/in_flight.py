@@ -14,8 +14,6 @@ from typing import TypeAlias
 log = logging.getLogger(__name__)
 
 Task: TypeAlias = "asyncio.Task[None]"
-Work: TypeAlias = Callable[[], Awaitable[None]]
-"""Answers a query; each is an object of its own."""
 
 
 class InFlight:
@@ -25,19 +23,19 @@ class InFlight:
         """Hold up to ``limit`` tasks; call ``on_evict`` for each eviction."""
         self._limit = limit
         self._on_evict = on_evict
-        self._tasks: dict[Work, Task] = {}
-        self._cancelled: dict[Work, Task] = {}
+        self._tasks: dict[Task, None] = {}
+        self._cancelled: set[Task] = set()
         self._evicting = False
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, work: Work) -> Task:
-        """Run ``work``, which was not started before, in a task; log an exception."""
+    def start(self, work: Callable[[], Awaitable[None]]) -> Task:
+        """Run ``work`` in a task; an exception is logged."""
         loop = asyncio.get_running_loop()
         # with a name: asyncio would format one for every task
         task = loop.create_task(self._run(work), name="query")
-        self._tasks[work] = task
+        self._tasks[task] = None
         if len(self._tasks) > self._limit and not self._evicting:
             self._evicting = True
             # two iterations later: a task that need not wait has finished by then,
@@ -45,21 +43,24 @@ class InFlight:
             loop.call_soon(loop.call_soon, self._evict)
         return task
 
-    async def _run(self, work: Work) -> None:
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except Exception:
             log.exception("unexpected failure while answering a query")
         finally:
-            if self._tasks.pop(work, None) is None:
-                self._cancelled.pop(work, None)
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.pop(task, None)
+            self._cancelled.discard(task)
 
     def _evict(self) -> None:
         self._evicting = False
         while len(self._tasks) > self._limit:
             oldest = next(iter(self._tasks))
-            task = self._cancelled[oldest] = self._tasks.pop(oldest)
-            task.cancel()
+            del self._tasks[oldest]
+            self._cancelled.add(oldest)
+            oldest.cancel()
             self._on_evict()
 
     async def settle(self, limit_s: float) -> None:
@@ -67,15 +68,15 @@ class InFlight:
 
         Tasks that start meanwhile are not waited for.
         """
-        if tasks := set(self._tasks.values()):
+        if tasks := set(self._tasks):
             await asyncio.wait(tasks, timeout=limit_s)
 
     async def close(self, grace_s: float) -> None:
         """Give the tasks ``grace_s`` seconds to finish, then cancel the rest."""
         await asyncio.sleep(0)  # every task starts, so that it replies if cancelled
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=grace_s)
-        for task in self._tasks.values():
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        for task in self._tasks:
             task.cancel()
-        if left := {*self._tasks.values(), *self._cancelled.values()}:
+        if left := {*self._tasks, *self._cancelled}:
             await asyncio.wait(left)

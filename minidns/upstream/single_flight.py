@@ -2,17 +2,11 @@
 
 Many exchanges for one name at a time are many chances for a forged reply to fit one of
 them (birthday attack, CVE-2023-30464). Therefore callers with the same key share one
-call, and the calls of one *queue* run one after the other: these are for queries that
+task, and the tasks of one *queue* run one after the other: these are for queries that
 differ only in what a client can vary at will.
-
-The first caller makes the call in its own task, because another task would cost as much
-as the call. When it is cancelled while others wait, the call is repeated once, in a
-task of its own that ends when nobody waits: a flood of queries for one slow name, in
-which the oldest are evicted all the time, must not begin again and again.
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
@@ -21,66 +15,28 @@ R = TypeVar("R")
 
 
 class _Flight(Generic[R]):
-    """A call: the task that makes it, and a future for each caller that waits."""
+    """A call, and one future for each caller that waits for its result.
 
-    __slots__ = ("_is_stopped", "_task", "_waiters", "is_own")
+    If the callers awaited the task itself, cancelling one would cancel it for all.
+    """
+
+    __slots__ = ("task", "waiters")
 
     def __init__(self) -> None:
-        self._task: asyncio.Task[object] | None = None
-        self._waiters: list[asyncio.Future[R | None]] = []
-        self._is_stopped = False
-        self.is_own = False
-        """True if the task is for the call alone, and not that of a caller."""
+        self.task: asyncio.Task[None] | None = None
+        self.waiters: list[asyncio.Future[R]] = []
 
-    async def wait(self) -> R | None:
-        """Return the result of the call; None if its caller was cancelled."""
-        waiter: asyncio.Future[R | None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():  # in the same iteration
-                waiter.exception()  # asyncio logs exceptions that nobody retrieves
-            elif self.is_own and all(other.done() for other in self._waiters):
-                self._cancel()
-            raise
-
-    def begin(self) -> None:
-        """Note that the running task makes the call."""
-        self._task = asyncio.current_task()
-        if self._is_stopped:
-            self._cancel()
-
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    def land(self, result: R | None) -> None:
-        """Give ``result`` to the callers that wait."""
-        for waiter in self._waiters:
+    def land(self, result: R) -> None:
+        """Give ``result`` to the callers."""
+        for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(result)
 
     def fail(self, error: Exception) -> None:
-        """Raise ``error`` in the callers that wait."""
-        for waiter in self._waiters:
+        """Raise ``error`` in the callers."""
+        for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_exception(error)
-
-    def stop(self) -> "asyncio.Future[R | None]":
-        """Cancel the call, but not the task that makes it; return the end of it."""
-        self._is_stopped = True
-        self._cancel()
-        end: asyncio.Future[R | None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(end)
-        return end
-
-    def is_cancelled(self) -> bool:
-        """Return whether the task was cancelled, and not only the call."""
-        assert self._task is not None
-        if self._is_stopped:
-            return self._task.uncancel() > 0
-        return self._task.cancelling() > 0
 
 
 class SingleFlight(Generic[R]):
@@ -88,11 +44,8 @@ class SingleFlight(Generic[R]):
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight[R]] = {}
-        self._busy: set[Hashable] = set()
-        """The queues with a running call."""
         self._queues: dict[Hashable, deque[asyncio.Future[None]]] = {}
-        """The calls that wait for their turn, by queue."""
-        self._repeated: set[asyncio.Task[None]] = set()
+        """The flights that wait for their turn, for each queue with a running call."""
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -102,37 +55,38 @@ class SingleFlight(Generic[R]):
     ) -> R:
         """Return the result of ``call``, called once for all callers with ``key``.
 
-        Of several keys with the same ``queue`` one is called at a time. The result is
-        not None. When the caller that called is cancelled, so is the call, and it is
-        repeated for the others; when the last one is cancelled, so is that call.
+        Of several keys with the same ``queue`` one is called at a time. When a caller
+        is cancelled, the others still get the result; when the last one is cancelled,
+        so is the call.
 
         Raises:
             Exception: what ``call`` raised, the same exception for all.
             ConnectionError: `close` was called.
 
         """
-        while (flight := self._flights.get(key)) is not None:
-            if (known := await flight.wait()) is not None:
-                return known
-            if key not in self._flights:
-                self._repeat(key, queue, call)
-        flight = self._flights[key] = _Flight()
-        return await self._fly(flight, key, queue, call)
+        loop = asyncio.get_running_loop()
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight()
+            flight.task = loop.create_task(self._fly(flight, key, queue, call))
+        waiter: asyncio.Future[R] = loop.create_future()
+        flight.waiters.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            self._leave(flight, key, waiter)
+            raise
 
-    def _repeat(
-        self, key: Hashable, queue: Hashable | None, call: Callable[[], Awaitable[R]]
+    def _leave(
+        self, flight: _Flight[R], key: Hashable, waiter: "asyncio.Future[R]"
     ) -> None:
-        """Call again in a task that is not cancelled with one of the callers."""
-        flight = self._flights[key] = _Flight()
-        flight.is_own = True
-
-        async def repeat() -> None:
-            with contextlib.suppress(Exception):  # the callers get it
-                await self._fly(flight, key, queue, call)
-
-        task = asyncio.get_running_loop().create_task(repeat(), name="exchange")
-        self._repeated.add(task)
-        task.add_done_callback(self._repeated.discard)
+        if waiter.done() and not waiter.cancelled():  # landed in the same iteration
+            waiter.exception()  # asyncio logs exceptions that nobody retrieves
+        flight.waiters.remove(waiter)
+        if not flight.waiters and self._flights.get(key) is flight:
+            self._remove(flight, key)  # the next caller begins a new flight
+            assert flight.task is not None
+            flight.task.cancel()
 
     async def _fly(
         self,
@@ -140,57 +94,66 @@ class SingleFlight(Generic[R]):
         key: Hashable,
         queue: Hashable | None,
         call: Callable[[], Awaitable[R]],
-    ) -> R:
-        """Call when it is the turn of ``flight``, and share the outcome."""
-        flight.begin()
+    ) -> None:
+        """Run ``call`` when it is its turn, and give the outcome to the callers."""
         try:
-            if queue in self._busy:
-                await self._wait_for_turn(queue)
-            elif queue is not None:
-                self._busy.add(queue)
-            try:
-                result = await call()
-            finally:
-                self._start_next(queue)
+            result = await self._in_turn(queue, call)
         except asyncio.CancelledError:
-            del self._flights[key]
-            if flight.is_cancelled():
-                flight.land(None)
-                raise
-            error = ConnectionError("stopped while waiting")
-            flight.fail(error)
-            raise error from None
-        except Exception as exc:
-            del self._flights[key]
-            flight.fail(exc)
+            self._remove(flight, key)
+            flight.fail(ConnectionError("stopped while waiting"))
             raise
-        del self._flights[key]
-        flight.land(result)
-        return result
+        except Exception as exc:
+            self._remove(flight, key)
+            flight.fail(exc)
+        else:
+            self._remove(flight, key)
+            flight.land(result)
+
+    def _remove(self, flight: _Flight[R], key: Hashable) -> None:
+        """Remove ``flight``, unless another one has its key already."""
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+    async def _in_turn(
+        self, queue: Hashable | None, call: Callable[[], Awaitable[R]]
+    ) -> R:
+        if queue is None:
+            return await call()
+        if queue in self._queues:
+            await self._wait_for_turn(queue)
+        else:
+            self._queues[queue] = deque()
+        try:
+            return await call()
+        finally:
+            self._start_next(queue)
 
     async def _wait_for_turn(self, queue: Hashable) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(queue, deque()).append(turn)
+        self._queues[queue].append(turn)
         try:
             await turn
         except asyncio.CancelledError:
-            # the turn has come already: pass it on, or the queue would stand still
             if not turn.cancelled():
                 self._start_next(queue)
             raise
 
-    def _start_next(self, queue: Hashable | None) -> None:
-        turns = self._queues.get(queue)
+    def _start_next(self, queue: Hashable) -> None:
+        turns = self._queues[queue]
         while turns:
             turn = turns.popleft()
-            # skip turns whose callers have all gone
             if not turn.done():
                 turn.set_result(None)
                 return
-        self._queues.pop(queue, None)
-        self._busy.discard(queue)
+        del self._queues[queue]
 
     async def close(self) -> None:
         """Cancel all calls; their callers get a ConnectionError."""
-        ends = [flight.stop() for flight in self._flights.values()]
-        await asyncio.gather(*ends, return_exceptions=True)
+        flights, self._flights = list(self._flights.values()), {}
+        tasks = [flight.task for flight in flights if flight.task is not None]
+        for task in tasks:
+            task.cancel()
+        for flight in flights:
+            flight.fail(ConnectionError("stopped while waiting"))
+        if tasks:
+            await asyncio.wait(tasks)

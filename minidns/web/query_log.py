@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from minidns.kubernetes.documents import Documents, Json
 from minidns.kubernetes.resources import ApiError
+from minidns.second_dns.objects import POD
 from minidns.text import foreign
 from minidns.web.source import Events
 
@@ -81,6 +82,8 @@ class QueryLog:
     _last: deque[Row] = field(default_factory=lambda: deque(maxlen=LAST))
     _fresh: list[Row] = field(default_factory=list)
     _said: str = ""
+    _unread: set[str] = field(default_factory=set)
+    """The pods whose logs cannot be read."""
     _places: Mapping[str, Place] = field(default_factory=dict)
     _following: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
 
@@ -95,8 +98,10 @@ class QueryLog:
         try:
             yield
         finally:
-            for task in (*tasks, *self._following.values()):
+            ending = (*tasks, *self._following.values())
+            for task in ending:
                 task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
 
     async def _refresh(self) -> None:
         while True:
@@ -110,8 +115,8 @@ class QueryLog:
                 await asyncio.sleep(FLUSH_S)
 
     async def _find_pods(self) -> None:
-        self._places = dict(_places(await self.api.list_objects("/api/v1/pods")))
-        path = f"/api/v1/namespaces/{NAMESPACE}/pods"
+        self._places = dict(_places(await self.api.list_objects(POD.path())))
+        path = POD.path(NAMESPACE)
         pods = await self.api.list_objects(path, labels=LABELS)
         names = [pod["metadata"]["name"] for pod in pods]
         for name in names:
@@ -121,7 +126,7 @@ class QueryLog:
                 self._following[name] = asyncio.create_task(following)
         if not names:
             self._say(f"no pod of {NAMESPACE} has a label {LABELS}")
-        elif not self._last and not self._said.startswith("the log"):
+        elif not self._last and not self._unread:
             self._say(
                 f"the logs of {len(names)} DNS pods have no query so far; they have"
                 " queries if the Corefile has the plugin log"
@@ -135,6 +140,7 @@ class QueryLog:
                 if found is not None:
                     self._fresh.append(found)
         except ApiError as error:
+            self._unread.add(name)
             self._say(f"the log of {name} cannot be read: {error}")
 
     async def _flush(self) -> None:

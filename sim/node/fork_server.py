@@ -21,7 +21,9 @@ from importlib import import_module
 from selectors import EVENT_READ, DefaultSelector
 from typing import NamedTuple
 
-from minidns import cli
+from minidns import cli, plugins
+
+from . import kind_corefile
 
 MINIDNS = "minidns"
 """The PROGRAM of a request that stands for minidns."""
@@ -35,16 +37,8 @@ _IMPORTED_BEFORE = (
     "minidns.server.edges",
     "minidns.server.logs",
     "minidns.kubernetes.credentials",
-    *(
-        f"minidns.plugins.{name}"
-        for name in ("errors", "health", "ready", "kubernetes", "prometheus")
-    ),
-    *(
-        f"minidns.plugins.{name}"
-        for name in ("forward", "cache", "loop", "reload", "loadbalance", "hosts")
-    ),
 )
-"""The modules that a server with kind's Corefile imports."""
+"""The modules that every server imports late, beside its plugins."""
 
 
 class Start(NamedTuple):
@@ -153,6 +147,8 @@ def main() -> int:
     gc.disable()  # what modules hold is no garbage
     for module in _IMPORTED_BEFORE:
         import_module(module)
+    for name in kind_corefile.directives():
+        plugins.find(name)
     gc.freeze()  # else the collector of each fork touches, and so copies, all objects
     gc.enable()
     start = ForkServer(0, replies).run()

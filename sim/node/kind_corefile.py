@@ -40,6 +40,16 @@ KIND = """\
 
 HOST = "127.0.0.1"
 _PORT = re.compile(r"^([^\s{]+):53\b")
+_DIRECTIVE = re.compile(r"^ {4}(\w+)", re.MULTILINE)
+
+
+def directives() -> list[str]:
+    """Return the names of the plugins in kind's Corefile.
+
+    >>> directives()[:3]
+    ['errors', 'health', 'ready']
+    """
+    return _DIRECTIVE.findall(KIND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,8 +168,7 @@ class Bounded(Generic[K, V]):
 
         A value larger than ``max_bytes`` is not stored.
         """
-        if key in self._values:
-            self.drop(key)
+        self.drop(key)
         size = self._size_of(value)
         if size > self._max_bytes:
             return 0
@@ -294,12 +293,11 @@ def with_ttl(response: Response, ttl: int) -> Response:
                 break
         else:
             return response
-    authority, additional = response.authority, response.additional
     return replace(
         response,
         answer=_with_ttl(response.answer, ttl),
-        authority=_with_ttl(authority, ttl) if authority else (),
-        additional=_with_ttl(additional, ttl) if additional else (),
+        authority=_with_ttl(response.authority, ttl),
+        additional=_with_ttl(response.additional, ttl),
         opt=None,
     )
 

@@ -128,8 +128,7 @@ class ForwardLine:
         """Return whether the line forwards ``name``."""
         if not is_below(name, self._zone):
             return False
-        excepted = self.options.excepted
-        return not excepted or name == self._zone or not values.covers(excepted, name)
+        return name == self._zone or not values.covers(self.options.excepted, name)
 
     def before(self, next_: Handler, *, is_line: bool) -> Handler:
         """Return the handler of this line; ``is_line`` if ``next_`` is one, too."""

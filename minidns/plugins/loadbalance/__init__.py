@@ -8,6 +8,7 @@ first. A server block has one policy, the last that is named.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from operator import is_
 from random import Random
 from typing import TypeAlias
 
@@ -174,8 +175,6 @@ def _rank(rrset: RRset) -> int:
 
 def _is_settled(section: Section) -> bool:
     """Return whether the section has only one order."""
-    if not section:
-        return True
     addresses = before = 0
     for rrset in section:
         rank = _rank(rrset)
@@ -197,13 +196,14 @@ def round_robin(response: Response, random: Random) -> Response:
     It may be reused, with its records rotated each time.
     """
     sections = (response.answer, response.authority, response.additional)
-    if all(map(_is_settled, sections)):
-        return response
-    reuse = response.reuse
-    answer, authority, additional = (
+    rotated = [
         section if _is_settled(section) else _rotated(section, random)
         for section in sections
-    )
+    ]
+    if all(map(is_, rotated, sections)):
+        return response
+    reuse = response.reuse
+    answer, authority, additional = rotated
     return model.replace(
         response,
         answer=answer,

@@ -13,6 +13,7 @@ from minidns.second_dns.objects import (
     NAMESPACE,
     NODE,
     SERVICE,
+    Kind,
     ref_of,
     value_at,
 )
@@ -55,9 +56,9 @@ async def read(
         Refusal: there is no CoreDNS, or too little may be done or compared.
 
     """
-    await _check_namespace(session, clients)
+    await _check_exists(session, NAMESPACE, "--namespace", clients)
     for node in nodes:
-        await _check_node(session, node)
+        await _check_exists(session, NODE, "--node", node)
     await _check_rights(session, rights.of_clients(clients))
     service = await _service(session, dns, wanted)
     _check_service(service)
@@ -76,24 +77,17 @@ async def read(
     return Ground(service, pods, may_relay, server, config, tuple(remarks))
 
 
-async def _check_namespace(session: Session, name: str) -> None:
-    """Refuse a namespace that does not exist, if the user may read namespaces."""
+async def _check_exists(session: Session, kind: Kind, flag: str, name: str) -> None:
+    """Refuse an object that does not exist, if the user may read its kind.
+
+    The kind is one without namespaces; ``flag`` is the option that names the object.
+    """
     try:
-        found = await session.api.find(NAMESPACE.path("", name))
+        found = await session.api.find(kind.path("", name))
     except Refused:
         return
     if found is None:
-        raise Refusal(f"--namespace {name}: the cluster has no such namespace")
-
-
-async def _check_node(session: Session, name: str) -> None:
-    """Refuse a node that does not exist, if the user may read nodes."""
-    try:
-        found = await session.api.find(NODE.path("", name))
-    except Refused:
-        return
-    if found is None:
-        raise Refusal(f"--node {name}: the cluster has no such node")
+        raise Refusal(f"{flag} {name}: the cluster has no such {kind.name.lower()}")
 
 
 async def _check_rights(session: Session, needed: tuple[Right, ...]) -> None:

@@ -19,11 +19,8 @@ def lines(design: Design, pace: Pace, wanted: Sequence[Wanted]) -> Iterator[str]
         f"for {format_duration(pace.limit_s)} at most."
     )
     for obj in build.described(design):
-        count = (
-            obj["spec"].get("parallelism") or obj["spec"].get("replicas")
-            if ("spec" in obj)
-            else None
-        )
+        spec = obj.get("spec", {})
+        count = spec.get("parallelism") or spec.get("replicas")
         yield f"  create {ref_of(obj)}" + (f" (pods: {count})" if count else "")
     kinds = ", ".join(names.described([name.meanings[0] for name in wanted]))
     yield f"Names: {kinds}."
