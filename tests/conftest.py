@@ -16,7 +16,8 @@ os.environ["SSL_CERT_FILE"] = os.devnull
 """No test trusts the authorities of this machine; to load them takes 50 ms for each TLS context."""
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False  # else each process that a test starts compiles all modules again
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it, and so would its children
+# a job in the background ignores SIGINT, and so would its children
+signal.signal(signal.SIGINT, signal.default_int_handler)
 for name, examples in (("quick", 20), ("ordinary", 50), ("thorough", 1_000), ("survive", 10_000)):
     # how long examples take to make says how busy the machine is, and nothing about the strategy
     settings.register_profile(name, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
