@@ -207,6 +207,11 @@ class Response(Struct, frozen=True):
     more: tuple["Response", ...] = ()
     """Further messages of a zone transfer (RFC 5936 2.2); empty otherwise."""
 
+    @property
+    def rrsets(self) -> tuple[RRset, ...]:
+        """The RRsets of the answer, authority and additional section, in this order."""
+        return (*self.answer, *self.authority, *self.additional)
+
 
 def combine(one: Reuse | None, other: Reuse | None) -> Reuse | None:
     """Return the conditions for a reply built from two answers, or None.

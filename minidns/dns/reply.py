@@ -34,6 +34,11 @@ class Reply(Struct, frozen=True):
     additional: tuple[RRset, ...]
     opt: Opt | None
 
+    @property
+    def rrsets(self) -> tuple[RRset, ...]:
+        """The RRsets of the answer, authority and additional section, in this order."""
+        return (*self.answer, *self.authority, *self.additional)
+
 
 class CutShort(FormatError):
     """The message or the data of a record ends in the middle of one of its parts."""

@@ -124,16 +124,11 @@ def _without_answer(response: Response) -> Outcome:
     return Outcome.DELEGATION if is_referral else Outcome.POSITIVE
 
 
-def sections(response: Response) -> Iterable[RRset]:
-    """Return the RRsets of all sections, in order."""
-    return (*response.answer, *response.authority, *response.additional)
-
-
 def _has_expired(response: Response, wall: float) -> bool:
     """Return whether a signature is outside its time (RFC 4034 3.1.5)."""
     return any(
         not _is_current(data, int(wall))
-        for rrset in sections(response)
+        for rrset in response.rrsets
         if rrset.rtype == RRSIG
         for data in rrset.rdata
     )

@@ -6,6 +6,7 @@ and removed wherever they occur; others are recognised by their form.
 """
 
 import re
+from html import escape
 
 REDACTED = "(secret)"
 """Replacement of a secret."""
@@ -87,6 +88,15 @@ def escaped(line: str) -> str:
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
+def in_html(text: object) -> str:
+    r"""Return untrusted text for HTML: unprintable and markup characters are escaped.
+
+    >>> in_html("<a\x1b>")
+    '&lt;a\\x1b&gt;'
+    """
+    return escape(escaped(str(text)))
 
 
 def line(text: str, most: int = MOST_LINE) -> str:

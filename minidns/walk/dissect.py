@@ -66,9 +66,8 @@ def _header(wire: bytes) -> Iterator[Field]:
 
 def _rdata(wire: bytes) -> Iterator[tuple[RRset, bytes]]:
     """Return the records of the message but OPT, each with its data, in order."""
-    reply = decode_reply(wire, strict=False)
-    sections = (*reply.answer, *reply.authority, *reply.additional)
-    return iter([(rrset, data) for rrset in sections for data in rrset.rdata])
+    rrsets = decode_reply(wire, strict=False).rrsets
+    return iter([(rrset, data) for rrset in rrsets for data in rrset.rdata])
 
 
 def _name(wire: bytes, at: int) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from minidns.dns.model import DnsError, Handler, Query, Response, RRset
+from minidns.dns.model import DnsError, Handler, Query, Response
 from minidns.dns.rdata import rcode_name, to_lines, type_name
 from minidns.walk.steps import Facts
 
@@ -144,20 +144,16 @@ def _changes(before: Response, after: Response) -> list[str]:
     return changes
 
 
-def _sections(response: Response) -> tuple[RRset, ...]:
-    return (*response.answer, *response.authority, *response.additional)
-
-
 def _records(response: Response) -> list[tuple[str, int, bytes]]:
     return [
         (rrset.owner, rrset.rtype, data)
-        for rrset in _sections(response)
+        for rrset in response.rrsets
         for data in rrset.rdata
     ]
 
 
 def _ttls(response: Response) -> list[int]:
-    return sorted({rrset.ttl for rrset in _sections(response)})
+    return sorted({rrset.ttl for rrset in response.rrsets})
 
 
 def _listed(ttls: list[int]) -> str:

@@ -1,9 +1,8 @@
 """The drawing of a walk's path as SVG: who passes what on to whom."""
 
 from collections.abc import Iterable
-from html import escape
 
-from minidns.text import foreign
+from minidns.text.foreign import in_html
 from minidns.walk.steps import Kind, Walk
 from minidns.walk.visits import PASSING
 
@@ -45,12 +44,8 @@ def path(walk: Walk) -> str:
     drawn = "".join(_box(name, *words) for name, words in boxes.items())
     return (
         f'<svg class="path" viewBox="{_VIEW}" role="img"'
-        f' aria-label="{_safe(f"The path: {said}")}">{edges}{drawn}</svg>'
+        f' aria-label="{in_html(f"The path: {said}")}">{edges}{drawn}</svg>'
     )
-
-
-def _safe(text: str) -> str:
-    return escape(foreign.escaped(text))
 
 
 def _servers(walk: Walk) -> Iterable[str]:
@@ -83,10 +78,10 @@ def _box(name: str, title: str, words: str) -> str:
     if len(words) > _MOST_CHARACTERS:
         short = f"{words[: _MOST_CHARACTERS - 1]}…"
     return (
-        f'<g class="box b-{name}"><title>{_safe(words)}</title>'
+        f'<g class="box b-{name}"><title>{in_html(words)}</title>'
         f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="9"/>'
         f'<text x="{x + 12}" y="{y + 21}" class="title">{title}</text>'
-        f'<text x="{x + 12}" y="{y + 39}">{_safe(short)}</text></g>'
+        f'<text x="{x + 12}" y="{y + 39}">{in_html(short)}</text></g>'
     )
 
 

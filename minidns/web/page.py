@@ -9,9 +9,10 @@ from functools import cache
 from importlib import resources
 from string import Template
 
+from minidns.text.foreign import in_html
 from minidns.walk.steps import Walk
 from minidns.walk.wording import COMMON_TYPES
-from minidns.web.picture import safe, sides
+from minidns.web.picture import sides
 from minidns.web.source import Asked, Choices, Option
 
 _SCRIPTS = ("page.js", "lesson.js", "live.js")
@@ -39,18 +40,18 @@ def document(
     title = f"{asked.name} from {asked.pod}" if walks else "minidns: a lookup's walk"
     values = {
         "nonce": nonce,
-        "title": safe(title),
+        "title": in_html(title),
         "style": _file("page.css"),
         "script": "".join(map(_file, _SCRIPTS)),
-        "cluster": safe(choices.cluster),
+        "cluster": in_html(choices.cluster),
         "read_only": str(choices.is_read_only).lower(),
-        "token": safe(token),
-        "name": safe(asked.name),
-        "names": "".join(f'<option value="{safe(name)}">' for name in choices.names),
+        "token": in_html(token),
+        "name": in_html(asked.name),
+        "names": "".join(f'<option value="{in_html(name)}">' for name in choices.names),
         "pods": _options(choices.pods, asked.pod),
         "resolvers": _options(choices.resolvers, asked.resolver),
         "types": _options(_TYPES, asked.type.upper()),
-        "wrong": safe(wrong),
+        "wrong": in_html(wrong),
         "walk": sides(walks) if walks else "",
         "panels": "".join(_panels(choices)),
         "bursts": "" if choices.is_read_only else _BURST,
@@ -69,8 +70,8 @@ def _file(name: str) -> str:
 
 def _options(options: Iterable[Option], chosen: str) -> str:
     return "".join(
-        f'<option value="{safe(value)}"{" selected" * (value == chosen)}>'
-        f"{safe(words or value)}</option>"
+        f'<option value="{in_html(value)}"{" selected" * (value == chosen)}>'
+        f"{in_html(words or value)}</option>"
         for value, words in options
     )
 
@@ -78,7 +79,7 @@ def _options(options: Iterable[Option], chosen: str) -> str:
 def _panels(choices: Choices) -> Iterable[str]:
     if choices.experiments:
         items = "".join(
-            f'<li><button data-experiment="{safe(each.id)}">{safe(each.title)}'
+            f'<li><button data-experiment="{in_html(each.id)}">{in_html(each.title)}'
             "</button></li>"
             for each in choices.experiments
         )
@@ -94,12 +95,12 @@ def _panels(choices: Choices) -> Iterable[str]:
 def _lessons(lessons: Mapping[str, Sequence[Option]]) -> Iterable[str]:
     for number, (language, options) in enumerate(lessons.items()):
         items = "".join(
-            f'<li><button data-lesson="{safe(value)}">{safe(title)}</button></li>'
+            f'<li><button data-lesson="{in_html(value)}">{in_html(title)}</button></li>'
             for value, title in options
         )
         opened = "" if number else " open"
         yield (
-            f"<details{opened}><summary>{safe(language)}</summary>"
+            f"<details{opened}><summary>{in_html(language)}</summary>"
             f"<ul>{items}</ul></details>"
         )
 
@@ -114,8 +115,9 @@ def _rates(rates: Sequence[str]) -> str:
 
 def _switches(switches: Iterable[Option]) -> str:
     boxes = "".join(
-        f'<li><label class="check"><input type="checkbox" data-fault="{safe(value)}">'
-        f"<span>{safe(words)}</span></label></li>"
+        '<li><label class="check">'
+        f'<input type="checkbox" data-fault="{in_html(value)}">'
+        f"<span>{in_html(words)}</span></label></li>"
         for value, words in switches
     )
     return (

@@ -5,9 +5,8 @@ element of a step has ``data-at``: the part of the drawing that lights up with i
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from html import escape
 
-from minidns.text import foreign
+from minidns.text.foreign import in_html
 from minidns.walk.steps import Kind, Step, Walk
 from minidns.walk.visits import PASSES
 from minidns.web import drawing
@@ -30,11 +29,6 @@ _AT = {
 }
 
 
-def safe(text: object) -> str:
-    """Return text for HTML; what does not print is escaped, secrets are removed."""
-    return escape(foreign.escaped(str(text)))
-
-
 def sides(walks: Sequence[Walk]) -> str:
     """Return the walks side by side."""
     parts = "".join(_side(number, walk) for number, walk in enumerate(walks))
@@ -49,10 +43,11 @@ def _side(number: int, walk: Walk) -> str:
     label = f"The walk with {walk.service}"
     items = "".join(_block(number, block) for block in blocks(walk))
     return (
-        f'<section class="side" data-side="{number}" aria-label="{safe(label)}">'
-        f"<header><h2>{safe(walk.service)} <small>{safe(walk.server)}</small></h2>"
+        f'<section class="side" data-side="{number}" aria-label="{in_html(label)}">'
+        f"<header><h2>{in_html(walk.service)}"
+        f" <small>{in_html(walk.server)}</small></h2>"
         f'<p class="whose">{whose}</p>'
-        f'<p class="outcome {good}">{safe(_outcome(result))}'
+        f'<p class="outcome {good}">{in_html(_outcome(result))}'
         f" <small>{walk.queries} {plural}, {_ms(result)}</small></p></header>"
         f'{drawing.path(walk)}<ol class="blocks">{items}</ol></section>'
     )
@@ -85,14 +80,14 @@ def _lane(side: int, lane: Lane) -> str:
     return (
         f'<details class="lane" open><summary aria-label="Query {lane.number}">'
         f"<b><span>#{lane.number}</span> {_breakable(name)}</b>"
-        f'<small class="how">{safe(facts["expansion"])}</small>'
+        f'<small class="how">{in_html(facts["expansion"])}</small>'
         f'<strong class="came{good}">{_breakable(lane.result)}</strong></summary>'
         f"<ol>{steps}</ol></details>"
     )
 
 
 def _breakable(name: str) -> str:
-    return safe(name).replace(".", ".<wbr>")
+    return in_html(name).replace(".", ".<wbr>")
 
 
 def _step(side: int, each: Numbered) -> str:
@@ -110,7 +105,7 @@ def _step(side: int, each: Numbered) -> str:
     return (
         f'<li class="{" ".join(names)}" data-side="{side}" data-n="{number}"'
         f' data-at="{at}" data-ms="{step.at * 1000:.3f}">'
-        f'<span class="ms">{_ms(step)}</span> <b>{safe(who)}</b>'
+        f'<span class="ms">{_ms(step)}</span> <b>{in_html(who)}</b>'
         f' <span class="says">{_breakable(step.says)}</span>'
         f"{''.join(_facts(step))}{_packet(step)}</li>"
     )
@@ -168,7 +163,7 @@ def _packet(step: Step) -> str:
     ]
     rows = "".join(
         f"<tr><td><code>{step.wire[f['start'] : f['end']].hex(' ')}</code></td>"
-        f"<th>{safe(f['name'])}</th><td>{_breakable(f['value'])}</td></tr>"
+        f"<th>{in_html(f['name'])}</th><td>{_breakable(f['value'])}</td></tr>"
         for f in fields
     )
     return (

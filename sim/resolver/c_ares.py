@@ -358,5 +358,4 @@ def _cache_ttl(reply: Reply) -> int:
         return min(
             (min(s.ttl, rdata.read_soa(s.rdata[0]).minimum) for s in soas), default=0
         )
-    rrsets = (*reply.answer, *reply.authority, *reply.additional)
-    return min((r.ttl for r in rrsets if r.rtype != SOA), default=_MAX_CACHED_S)
+    return min((r.ttl for r in reply.rrsets if r.rtype != SOA), default=_MAX_CACHED_S)

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from typing import NamedTuple
 
-from minidns.web.picture import safe
+from minidns.text.foreign import in_html
 
 from ..lesson import page
 from ..lesson.session import SAID
@@ -73,8 +73,8 @@ def _step(number: int, step: Step, language: str) -> str:
     elif step.body:
         body = f"<pre>{_lines(step.body)}</pre>"
     return (
-        f'<div class="command" data-step="{number}"><div><code>$ {safe(step.command)}'
-        f"</code>{button}</div>{body}"
+        f'<div class="command" data-step="{number}">'
+        f"<div><code>$ {in_html(step.command)}</code>{button}</div>{body}"
         '<pre class="out" role="status" hidden></pre></div>'
     )
 
@@ -83,10 +83,11 @@ def _question(number: int, step: Step, language: str) -> str:
     words = _WORDS[language]
     return (
         f'<form class="command question" data-step="{number}">'
-        f"<div><code>$ {safe(step.command)}</code></div>"
+        f"<div><code>$ {in_html(step.command)}</code></div>"
         f'<pre class="expected">{_lines(step.body)}</pre>'
-        f'<label class="wide">{safe(SAID[language].answer.strip())} <input name="text"'
-        ' autocomplete="off" autocapitalize="none" spellcheck="false"></label>'
+        f'<label class="wide">{in_html(SAID[language].answer.strip())} '
+        '<input name="text" autocomplete="off"'
+        ' autocapitalize="none" spellcheck="false"></label>'
         f'<button class="main">{words.check}</button>'
         f'<button type="button" data-give-up>{words.give_up}</button>'
         '<p class="told" role="status"></p><pre class="out" hidden></pre></form>'
@@ -94,4 +95,4 @@ def _question(number: int, step: Step, language: str) -> str:
 
 
 def _lines(lines: tuple[str, ...]) -> str:
-    return "\n".join(map(safe, lines))
+    return "\n".join(map(in_html, lines))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from minidns.web.picture import safe
+from minidns.text.foreign import in_html
 
 _CODE = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
@@ -49,8 +49,8 @@ def _inline(text: str) -> str:
     parts = _CODE.split(text)
     for number, part in enumerate(parts):
         if number % 2:
-            parts[number] = f"<code>{safe(part)}</code>"
+            parts[number] = f"<code>{in_html(part)}</code>"
         else:
             plain = _LINK.sub(r"\1", part)
-            parts[number] = _EMPHASIS.sub(r"<em>\1</em>", safe(plain))
+            parts[number] = _EMPHASIS.sub(r"<em>\1</em>", in_html(plain))
     return "".join(parts)

@@ -21,7 +21,7 @@ from minidns.dns.model import (
     RRset,
     replace,
 )
-from minidns.plugins.answer_kind import Outcome, answers, sections
+from minidns.plugins.answer_kind import Outcome, answers
 from minidns.plugins.cache.options import (
     LONGEST_TTL,
     SHORTEST_TTL,
@@ -126,7 +126,7 @@ class Entry(Struct):
 def size_of(entry: Entry) -> int:
     """Return the approximate memory that ``entry`` takes, in bytes."""
     size = _OVERHEAD
-    for owner, _, _, rdata, _ in sections(entry.response):
+    for owner, _, _, rdata, _ in entry.response.rrsets:
         size += _PER_RRSET + len(owner) + _PER_RECORD * len(rdata)
         size += sum(map(len, rdata)) if len(rdata) > 1 else len(rdata[0])
     return size if entry.last_good is None else size + size_of(entry.last_good)
@@ -276,7 +276,7 @@ def ttl_of(response: Response, outcome: Outcome, longest: int = LONGEST_TTL) -> 
     """
     if outcome not in _OWN_TTL:
         return SHORTEST_TTL
-    ttls = [ttl for _, _, ttl, _, _ in sections(response)]
+    ttls = [ttl for _, _, ttl, _, _ in response.rrsets]
     return min(*ttls, longest) if ttls else SHORTEST_TTL
 
 
@@ -288,7 +288,7 @@ def clamp_ttl(ttl: int, shortest: int, longest: int) -> int:
 def with_ttl(response: Response, ttl: int) -> Response:
     """Return ``response`` with ``ttl`` on every record, and without an OPT."""
     if response.opt is None:
-        for rrset in sections(response):
+        for rrset in response.rrsets:
             if rrset.ttl != ttl:
                 break
         else:

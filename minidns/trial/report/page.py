@@ -1,9 +1,8 @@
 """The report as one HTML file that loads nothing from elsewhere."""
 
 from collections.abc import Iterable
-from html import escape
 
-from minidns.text import foreign
+from minidns.text.foreign import in_html
 from minidns.trial.report import plots
 from minidns.trial.report.facts import Report
 from minidns.trial.report.tables import Table, facts, tables
@@ -25,7 +24,7 @@ def as_html(report: Report) -> str:
     """Return the report as one HTML file with its plots."""
     arms, *others = tables(report, MOST_ROWS)
     body = [
-        f"<h1>{_safe(report.sentence)}</h1>",
+        f"<h1>{in_html(report.sentence)}</h1>",
         _list(facts(report)),
         _table(arms),
         plots.rates(report),
@@ -35,33 +34,29 @@ def as_html(report: Report) -> str:
         _list(report.not_tested),
         "<h2>Next</h2>",
         _list(report.next_steps),
-        f"<h2>Repeat</h2><pre>{_safe(report.repeat)}</pre>",
+        f"<h2>Repeat</h2><pre>{in_html(report.repeat)}</pre>",
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>Trial: {_safe(str(report.verdict))}</title>"
+        f"<title>Trial: {in_html(report.verdict)}</title>"
         f"<style>{_STYLE}</style></head>\n<body>\n"
         + "\n".join(body)
         + "\n</body></html>"
     )
 
 
-def _safe(text: str) -> str:
-    return escape(foreign.escaped(text))
-
-
 def _list(lines: Iterable[str]) -> str:
-    return f"<ul>{''.join(f'<li>{_safe(line)}</li>' for line in lines)}</ul>"
+    return f"<ul>{''.join(f'<li>{in_html(line)}</li>' for line in lines)}</ul>"
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{_safe(word)}</th>" for word in table.head)
+    head = "".join(f"<th>{in_html(word)}</th>" for word in table.head)
     rows = "".join(
-        f"<tr>{''.join(f'<td>{_safe(cell)}</td>' for cell in row)}</tr>"
+        f"<tr>{''.join(f'<td>{in_html(cell)}</td>' for cell in row)}</tr>"
         for row in table.rows
     )
-    title = f"<h2>{_safe(table.title)}</h2>"
+    title = f"<h2>{in_html(table.title)}</h2>"
     if not table.rows:
         return title
     return f'{title}<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'

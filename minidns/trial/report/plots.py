@@ -1,9 +1,8 @@
 """Plots of a report as SVG: failures over time, and the rate of each arm."""
 
 from collections.abc import Iterator, Mapping
-from html import escape
 
-from minidns.text import foreign
+from minidns.text.foreign import in_html
 from minidns.trial.arms import D
 from minidns.trial.report.facts import ArmRow, FailureRow, Report
 from minidns.trial.report.sentences import percent
@@ -36,7 +35,7 @@ def timeline(report: Report) -> str:
         title = f"{failure.time} {failure.kind}: {failure.name} from {failure.pod}"
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{color}" '
-            f'fill-opacity="0.7"><title>{_safe(title)}</title></circle>'
+            f'fill-opacity="0.7"><title>{in_html(title)}</title></circle>'
         )
     parts += _legend(kinds, TOP + ROW * len(rows) + 40)
     return _image("Failures over time", TOP + ROW * len(rows) + 60, parts)
@@ -106,18 +105,16 @@ def _line(x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{_safe(text)}</text>'
-
-
-def _safe(text: str) -> str:
-    return escape(foreign.escaped(text))
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{in_html(text)}</text>'
+    )
 
 
 def _image(title: str, height: float, parts: list[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
         f'role="img" font-family="sans-serif" font-size="12">'
-        f"<title>{_safe(title)}</title>"
-        f'<text x="{LEFT}" y="18" font-weight="bold">{_safe(title)}</text>'
+        f"<title>{in_html(title)}</title>"
+        f'<text x="{LEFT}" y="18" font-weight="bold">{in_html(title)}</text>'
         f"{''.join(parts)}</svg>"
     )
