@@ -86,6 +86,19 @@ class ClusterSource:
             [*names[:MOST], "kubernetes.io"],
         )
 
+    async def set_faults(self, faults: Sequence[str]) -> None:
+        """Accept no faults: the cluster is real.
+
+        Raises:
+            Wrong: there are some.
+
+        """
+        if faults:
+            raise Wrong(
+                f"fault {faults[0]}: this page only reads a real cluster; minidns-sim "
+                "web has a simulated one, with faults"
+            )
+
     async def walks(self, asked: Asked) -> Sequence[Walk]:
         """Look a name up as a pod would, with the cluster's DNS and with minidns.
 

@@ -174,13 +174,5 @@ function listen() {
 }
 listen();
 
-/** Start the lesson of a permalink, or switch on its faults, once. */
+/** Start the lesson of a permalink; its faults are active already. */
 if (query.get("lesson")) trying(() => startLesson(query.get("lesson")));
-const wanted = query.getAll("fault");
-if (wanted.length && switches.length) {
-  trying(async () => {
-    await send("/do/clear", { words: "" });
-    for (const words of wanted) await send("/do/add", { words });
-    await lookUp(wanted);
-  });
-}

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from string import Template
+from typing import NamedTuple
+from urllib.parse import urlencode
 
 from minidns.text.foreign import in_html
 from minidns.walk.steps import Walk
@@ -29,13 +31,20 @@ def policy(nonce: str) -> str:
     )
 
 
-def document(
-    choices: Choices, asked: Asked, walks: Sequence[Walk], wrong: str, token: str
-) -> tuple[str, str]:
-    """Return the page with ``walks``, and its content security policy.
+class Shown(NamedTuple):
+    """What a page shows."""
 
-    ``wrong`` says why there are none, if the lookup could not be made.
-    """
+    asked: Asked
+    walks: Sequence[Walk] = ()
+    wrong: str = ""
+    """Why there are no walks, if the lookup could not be made."""
+    faults: Sequence[str] = ()
+    """The active faults."""
+
+
+def document(choices: Choices, shown: Shown, token: str) -> tuple[str, str]:
+    """Return the page, and its content security policy."""
+    asked, walks = shown.asked, shown.walks
     nonce = secrets.token_urlsafe(12)
     title = f"{asked.name} from {asked.pod}" if walks else "minidns: a lookup's walk"
     values = {
@@ -51,12 +60,27 @@ def document(
         "pods": _options(choices.pods, asked.pod),
         "resolvers": _options(choices.resolvers, asked.resolver),
         "types": _options(_TYPES, asked.type.upper()),
-        "wrong": in_html(wrong),
+        "wrong": in_html(shown.wrong),
+        "faults": _active_faults(shown, token),
         "walk": sides(walks) if walks else "",
         "panels": "".join(_panels(choices)),
         "bursts": "" if choices.is_read_only else _BURST,
     }
     return Template(_file("page.html")).substitute(values), policy(nonce)
+
+
+def _active_faults(shown: Shown, token: str) -> str:
+    """Return the active faults for a browser without JavaScript, with a way back."""
+    if not shown.faults:
+        return ""
+    fields = {"token": token, **shown.asked._asdict(), "fault": ""}
+    kept = "".join(
+        f'<input type="hidden" name="fault" value="{in_html(fault)}">'
+        for fault in shown.faults
+    )
+    mend = f'<a href="/walk?{in_html(urlencode(fields))}">mend everything</a>'
+    faults = in_html("; ".join(shown.faults))
+    return f"<noscript>{kept}<p>Active faults: {faults} ({mend})</p></noscript>"
 
 
 _TYPES = (Option("", "A and AAAA"), *map(Option, COMMON_TYPES))

@@ -1,9 +1,10 @@
 """The web server of the page: on loopback, for one user, by a token in the URL.
 
 Paths: ``/`` and ``/walk`` are the page, without and with a walk; with ``part=walk`` the
-walk alone, with ``part=json`` its JSON form. ``/events`` is a stream of server-sent
-events, ``/do/NAME`` carries out an action of the source, ``/hello`` says that the
-server is there.
+walk alone, with ``part=json`` its JSON form. ``fault``, which may be repeated, makes
+that fault active before the walk; an empty one mends everything. ``/events`` is a
+stream of server-sent events, ``/do/NAME`` carries out an action of the source,
+``/hello`` says that the server is there.
 """
 
 import argparse
@@ -119,10 +120,13 @@ class PageServer:
 
     async def _page(self, request: web.Request) -> web.Response:
         asked = Asked(*(request.query.get(field, "") for field in Asked._fields))
+        faults = request.query.getall("fault", None)
         walks: tuple[Walk, ...] = ()
         wrong = ""
         if request.path == "/walk":
             try:
+                if faults is not None:
+                    await self._source.set_faults(list(filter(None, faults)))
                 walks = tuple(await self._source.walks(asked))
             except Wrong as error:
                 wrong = str(error)
@@ -135,7 +139,9 @@ class PageServer:
             case "walk":
                 return _html(sides(walks))
         choices = await self._source.choices()
-        html, policy = page.document(choices, asked, walks, wrong, self._token)
+        active = [each["fault"] for each in self._source.state().get("faults", ())]
+        shown = page.Shown(asked, walks, wrong, active)
+        html, policy = page.document(choices, shown, self._token)
         return _html(html, 404 if wrong else 200, policy)
 
     async def _hello(self, request: web.Request) -> web.Response:

@@ -80,6 +80,15 @@ class Source(Protocol):
         """Return what can be chosen now."""
         ...
 
+    async def set_faults(self, faults: Sequence[str]) -> None:
+        """Make these faults the active ones, as the address of a page names them.
+
+        Raises:
+            Wrong: there is no such fault, or there can be none.
+
+        """
+        ...
+
     async def walks(self, asked: Asked) -> Sequence[Walk]:
         """Look a name up; return its walks, one per DNS service.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minidns.text.arguments import not_one_of
@@ -107,6 +107,31 @@ class SimulatedSource:
             [Option(name, cause.description) for name, cause in CAUSES.items()],
         )
 
+    async def set_faults(self, faults: Sequence[str]) -> None:
+        """Make these faults the active ones; nothing happens if they are already.
+
+        Raises:
+            Wrong: one of them cannot be; then the faults stay as they were.
+
+        """
+
+        async def work(stage: Stage) -> None:
+            before = [fault.text for fault in stage.faults.active()]
+            if sorted(before) == sorted(faults):
+                return
+            _mend(stage)
+            try:
+                for words in faults:
+                    await perform(stage, play.steps(words, 1))
+            except WrongWords as error:
+                _mend(stage)
+                await perform(stage, play.steps("\n".join(before), 1))
+                raise Wrong(f"fault {error}") from None
+            finally:
+                self._tell(stage)
+
+        await self._cluster.run(work)
+
     async def walks(self, asked: Asked) -> tuple[Walk, ...]:
         """Look a name up with each DNS service.
 
@@ -135,14 +160,13 @@ class SimulatedSource:
         words = _text(document, "words")
 
         async def work(stage: Stage) -> Document:
-            try:
-                stage.faults.clear(words)
-            except ValueError as error:
-                raise Wrong(str(error)) from None
-            if not words:
-                stage.packets.servers.silent.clear()
-                stage.packets.blocks_tcp = False
-                stage.api.mend()
+            if words:
+                try:
+                    stage.faults.clear(words)
+                except ValueError as error:
+                    raise Wrong(str(error)) from None
+            else:
+                _mend(stage)
             self._tell(stage)
             return {"faults": self._faults}
 
@@ -214,6 +238,14 @@ class SimulatedSource:
 
     def _publish(self, name: str, value: Any) -> None:  # noqa: ANN401  # JSON
         self._loop.call_soon_threadsafe(self._events.publish, name, value)
+
+
+def _mend(stage: Stage) -> None:
+    """Remove everything that is broken."""
+    stage.faults.clear()
+    stage.packets.servers.silent.clear()
+    stage.packets.blocks_tcp = False
+    stage.api.mend()
 
 
 def _pods(stage: Stage) -> list[str]:

@@ -104,6 +104,13 @@ async def test_what_there_is_not_is_named_with_what_there_is(tmp_path: Path) -> 
                 await real.walks(asked)
 
 
+async def test_a_fault_of_a_permalink_is_refused(tmp_path: Path) -> None:
+    async with source(tmp_path) as (real, _):
+        await real.set_faults([])
+        with pytest.raises(Wrong, match=r"lose at kube-dns.*minidns-sim web"):
+            await real.set_faults(["lose at kube-dns"])
+
+
 async def test_it_is_the_same_page_read_only(tmp_path: Path) -> None:
     async with (
         source(tmp_path) as (real, _),

@@ -88,6 +88,11 @@ async def test_a_switch_breaks_the_link_and_mending_repairs_it(page: Page, base:
     await page.until("document.querySelectorAll('.outcome.good').length === 2")
     await page.open(link)  # the permalink breaks it again
     await page.until("document.querySelector('.outcome.bad')")
+    await page.until("document.querySelector('[data-fault^=\"servfail\"]').checked")
+    await page.open(link.replace("servfail", "servfial"))
+    await page.until("document.querySelector('#connection').textContent.startsWith('connected')")
+    assert "servfial" in await page.value("document.querySelector('#wrong').textContent")
+    page.errors.clear()  # its status is an error of the console
     await page.value("document.querySelector('#clear').click()")
     await page.until("document.querySelectorAll('.outcome.good').length === 2")
 

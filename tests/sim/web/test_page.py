@@ -99,6 +99,48 @@ async def test_without_javascript_the_page_has_every_step_and_byte(client: Clien
     )
 
 
+async def test_the_static_walk_of_a_permalink_has_its_faults(client: Client) -> None:
+    fault = "servfail at kube-dns"
+    status, text = await client.get("/walk", **LOOKUP, fault=fault)
+    assert status == 200
+    assert text.count('class="outcome bad"') == 1  # kube-dns-2 answers
+    form = text.partition("<form")[2].partition("</form>")[0]
+    assert f'name="fault" value="{fault}"' in form  # the next lookup keeps it
+    (mend,) = re.findall(r'href="(/walk[^"]*)"', text)
+    _, again = await client.get("/walk", **LOOKUP)
+    assert again.count('class="outcome bad"') == 1
+    async with client.http.get(client.base + unescape(mend)) as reply:
+        text = await reply.text()
+    assert text.count('class="outcome good"') == 2
+    assert 'name="fault"' not in text
+    broken, _ = await client.walks(**LOOKUP, fault=fault)
+    assert broken["steps"][-1]["facts"]["error"]
+    await client.walks(**LOOKUP, fault="")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        pytest.param("melt all", "melt", id="an unknown command"),
+        pytest.param("los at kube-dns", "lose", id="a misspelt command, with the right one"),
+        pytest.param("lose 1/0 at kube-dns", "1/0", id="a wrong rate"),
+        pytest.param("lose at nowhere", "nowhere", id="an unknown place"),
+    ],
+)
+async def test_a_wrong_fault_of_a_permalink_is_named_and_changes_nothing(client: Client, fault: str, said: str) -> None:
+    await client.walks(**LOOKUP, fault="servfail at kube-dns")
+    for part in ({}, {"part": "json"}):
+        status, text = await client.get("/walk", **LOOKUP, fault=fault, **part)
+        assert status == 404
+        assert said in text
+        if not part:
+            shown = text.partition('id="wrong"')[2].partition("</p>")[0]
+            assert said in shown
+    broken, _ = await client.walks(**LOOKUP)
+    assert broken["steps"][-1]["facts"]["error"]
+    await client.walks(**LOOKUP, fault="")
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
