@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from minidns.dns import names
 from minidns.dns.rdata import AAAA, A, type_name
 from minidns.explain.explanation import Cause
-from minidns.explain.situation import Situation, close, listed
+from minidns.explain.situation import MAX_NAMED, Situation, close, listed
 from minidns.kubernetes.names import dashed
 from minidns.kubernetes.objects import Endpoint, Key, Port
 
@@ -36,9 +36,11 @@ def no_namespace(s: Situation) -> Cause:
         return Cause("labels-swapped", because, (near,))
     if _ends_a_host_name(name):
         return _search_list(s, because)
-    known = close(name, s.lookup.main.namespaces)
-    alike = tuple(f"Namespace {other} exists" for other in known)
-    return Cause("namespace-misspelt" if alike else "namespace-absent", because, alike)
+    shown = sorted(s.lookup.main.namespaces)
+    alike = tuple(f"Namespace {other} exists" for other in close(name, shown))
+    cause = "namespace-misspelt" if alike else "namespace-absent"
+    there = f"one of the namespaces: {listed(shown, MAX_NAMED)}"
+    return Cause(cause, because, (*alike, there))
 
 
 def _ends_a_host_name(label: str) -> bool:
@@ -75,12 +77,14 @@ def no_service(s: Situation) -> Cause:
             return Cause(near_by[0], because, near_by[1])
     if _ends_a_host_name(name):
         return _search_list(s, because)
-    there = (key.name for key in s.lookup.store.services if key.namespace == namespace)
-    known = close(name, there)
-    if known:
-        near = tuple(f"Service {namespace}/{other} exists" for other in known)
-        return Cause("service-misspelt", because, near)
-    return Cause("service-absent", because)
+    keys = s.lookup.store.services
+    there = sorted(key.name for key in keys if key.namespace == namespace)
+    if not there:
+        return Cause("service-absent", f"{because}, which has none")
+    alike = tuple(f"Service {namespace}/{other} exists" for other in close(name, there))
+    cause = "service-misspelt" if alike else "service-absent"
+    every = f"one of the Services of namespace {namespace}: {listed(there, MAX_NAMED)}"
+    return Cause(cause, because, (*alike, every))
 
 
 Near = tuple[str, tuple[str, ...]]
@@ -169,11 +173,10 @@ def no_such_endpoint(s: Situation) -> Cause:
     cause = _unready(s) or _other_name(s, because) or _port_alone(s, because)
     if cause:
         return cause
-    ready = {s.name_of(end) for end in s.endpoints if end.ready}
-    if known := close(label, ready):
-        near = tuple(f"endpoint {other} exists" for other in known)
-        return Cause("endpoint-misspelt", because, near)
-    return Cause("endpoint-absent", because, (f"it has {listed(sorted(ready))}",))
+    ready = sorted({s.name_of(end) for end in s.endpoints if end.ready})
+    alike = tuple(f"endpoint {other} exists" for other in close(label, ready))
+    cause = "endpoint-misspelt" if alike else "endpoint-absent"
+    return Cause(cause, because, (*alike, f"it has {listed(ready, MAX_NAMED)}"))
 
 
 def _other_name(s: Situation, because: str) -> Cause | None:
@@ -239,10 +242,9 @@ def no_such_port(s: Situation) -> Cause:
         return Cause("not-port-and-protocol", because, (near,))
     if not named:
         return Cause("port-unnamed", because, ("its ports have no names",))
-    if known := close(wanted, named):
-        alike = tuple(f"port {other} exists" for other in known)
-        return Cause("port-misspelt", because, alike)
-    return Cause("port-absent", because, (f"it has {listed(named)}",))
+    alike = tuple(f"port {other} exists" for other in close(wanted, named))
+    cause = "port-misspelt" if alike else "port-absent"
+    return Cause(cause, because, (*alike, f"it has {listed(named, MAX_NAMED)}"))
 
 
 # -- names that exist and have nothing to give

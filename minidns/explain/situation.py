@@ -18,6 +18,9 @@ from minidns.kubernetes.watcher import ClusterWatcher
 MAX_COMPARED = 2000
 """limit: names compared with a misspelt one; the event loop waits meanwhile."""
 
+MAX_NAMED = 20
+"""limit: names that an explanation lists where the one in question does not exist."""
+
 
 @dataclass(frozen=True)
 class Situation:

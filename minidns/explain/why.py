@@ -106,7 +106,8 @@ def _looked_up(query: Query, response: Response) -> Question:
 
 
 def _outside(s: Situation) -> Cause:
-    because = f"{s.question.name} is in none of the zones of the plugin"
+    zones = ", ".join(s.options.zones)
+    because = f"{s.question.name} is in none of the zones of the plugin: {zones}"
     cause = places.short_name(s) or places.other_zone(s)
     return cause or Cause("outside", because)
 

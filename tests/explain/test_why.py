@@ -59,14 +59,14 @@ OBJECTS: tuple[Object, ...] = (
 PODS = "pods verified"
 ROWS: dict[str, tuple[str, str, str]] = {
     # cause: question, options, what the nearest miss says
-    "namespace-absent": (f"web.nowhere.{SVC} A", "", ""),
+    "namespace-absent": (f"web.nowhere.{SVC} A", "", "bare, prod, staging"),
     "namespace-misspelt": (f"web.prood.{SVC} A", "", "Namespace prod exists"),
     "namespace-gone": (f"s.left.{SVC} A", "", ""),
     "namespace-hidden-by-labels": (f"s.left.{SVC} A", "namespace_labels x=y", ""),
     "namespace-not-listed": (f"api.staging.{SVC} A", "namespaces prod", ""),
     "labels-swapped": (f"prod.web.{SVC} A", "", f"web.prod.{SVC}."),
     "search-list": (f"google.com.prod.{SVC} A", "", "google.com. was meant"),
-    "service-absent": (f"nothing.prod.{SVC} A", "", ""),
+    "service-absent": (f"nothing.staging.{SVC} A", "", "namespace staging: api"),
     "service-misspelt": (f"wbe.prod.{SVC} A", "", "Service prod/web exists"),
     "service-in-another-namespace": (f"api.prod.{SVC} A", "", f"api.staging.{SVC}."),
     "service-gone": (f"lost.prod.{SVC} A", "", "EndpointSlice prod/lost-1"),
@@ -178,6 +178,26 @@ async def test_cause(cause: str, row: tuple[str, str, str]) -> None:
     assert explanation.cause.id == cause, explanation.cause
     assert explanation.cause.because
     assert near in " ".join(explanation.cause.near)
+
+
+@table(
+    ("text", "body", "there"),
+    [
+        (f"web.nowhere.{SVC} A", "", ": bare, prod, staging"),
+        (f"web.prood.{SVC} A", "", ": bare, prod, staging"),
+        (f"nothing.staging.{SVC} A", "", ": api"),
+        (f"nothing.bare.{SVC} A", "", "has none"),
+        (f"wbe.prod.{SVC} A", "", ": alone, c1, c10, c11, "),
+        (f"wbe.prod.{SVC} A", "", " and 7 more"),
+        (f"db-11.db.prod.{SVC} A", "", "it has 10-2-0-1, db-1"),
+        (f"_htttp._tcp.web.prod.{SVC} SRV", "", "it has http, https"),
+        ("nosuch A", "", "zones of the plugin: cluster.local."),
+        ("www.example.org A", "", "zones of the plugin: cluster.local."),
+    ],
+)
+async def test_what_there_is_is_listed_for_what_there_is_not(text: str, body: str, there: str) -> None:
+    explanation = await Asking(body).explain(text)
+    assert there in "\n".join((explanation.cause.because, *explanation.cause.near))
 
 
 @table(
@@ -364,6 +384,7 @@ async def test_the_json_form_is_stable() -> None:
     assert report["kinds"][0] == {"kind": "services", "namespace": "", "synced": True, "silent_s": 30.0, "error": ""}
     assert report["text"] == [
         "because: there is no Service nothing in namespace a",
+        "  perhaps: one of the Services of namespace a: web",
         "  from Namespace a (resourceVersion 1001, created 2m ago)",
         "  from no Service a/nothing",
         "synced",
