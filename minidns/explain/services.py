@@ -170,9 +170,9 @@ def no_such_endpoint(s: Situation) -> Cause:
     because = f"Service {s.key} has no endpoint called {label}"
     if label == "*":
         return Cause("wildcard", f"{because}; wildcards do not exist since 2022")
-    cause = _unready(s) or _other_name(s, because) or _port_alone(s, because)
-    if cause:
-        return cause
+    found = _unready(s) or _other_name(s, because) or _port_alone(s, because)
+    if found:
+        return found
     ready = sorted({s.name_of(end) for end in s.endpoints if end.ready})
     alike = tuple(f"endpoint {other} exists" for other in close(label, ready))
     cause = "endpoint-misspelt" if alike else "endpoint-absent"
