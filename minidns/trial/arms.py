@@ -120,6 +120,10 @@ class Layout(NamedTuple):
     clients: tuple[Client, ...]
     names: tuple[NameKind, ...] = tuple(NameKind)
     manners: tuple[Manner, ...] = tuple(Manner)
+    release: str = ""
+    """The release of CoreDNS behind kube-dns, such as 1.14.7; empty if unknown."""
+    other_release: str = ""
+    """The release of CoreDNS behind arm V; empty if unknown, or without that arm."""
 
     @property
     def nodes(self) -> tuple[str, ...]:

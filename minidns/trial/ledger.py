@@ -11,8 +11,8 @@ from minidns.probe.latencies import Latencies
 from minidns.trial.arms import Cell, Client, Layout, Target
 from minidns.trial.brake import Brake
 from minidns.trial.lookup import (
-    TIMEOUT_S,
     FailureKind,
+    Outcome,
     Result,
     Subject,
     failure_of,
@@ -52,9 +52,9 @@ class Failure:
 
     @property
     def is_asked_again(self) -> bool:
-        """Whether the reply is late because a query before it got none."""
-        is_late = self.kind is FailureKind.LATE
-        return is_late and self.result.latency_s >= TIMEOUT_S
+        """Whether a query after the one without a reply was answered."""
+        got_one = self.result.outcome is Outcome.REPLIED
+        return self.kind is FailureKind.NO_REPLY and got_one
 
 
 @dataclass(slots=True)

@@ -138,6 +138,8 @@ def failure_of(result: Result, expected: Expected) -> FailureKind | None:
     """Return how a lookup failed, or None if it gave a right answer in time."""
     if result.outcome in _BY_OUTCOME:
         return _BY_OUTCOME[result.outcome]
+    if result.latency_s >= TIMEOUT_S:  # a query before the one that was answered
+        return FailureKind.NO_REPLY
     if result.rcode != expected.rcode:
         return _BY_RCODE.get(result.rcode, FailureKind.RCODE)
     if result.rcode == Rcode.NOERROR and result.addresses not in expected.answers:

@@ -32,6 +32,16 @@ def test_a_burst_is_one_episode_and_each_failure_is_listed() -> None:
     assert record.kinds == Counter({FailureKind.NO_REPLY: 10})
 
 
+def test_lost_queries_are_one_kind_whether_they_are_asked_again_or_not() -> None:
+    ledger, target = Ledger(layout(), 0.01), layout().targets[0]
+    asked_again = Result(0.1, 5.01, Outcome.REPLIED, addresses=frozenset(("10.0.0.1",)))
+    for one in (result(0.0, LOST), asked_again):
+        ledger.record(target, NOBODY, SUBJECT, one)
+    assert [failure.is_asked_again for failure in ledger.failures] == [False, True]
+    record = ledger.targets[target]
+    assert (record.kinds, record.episodes) == (Counter({FailureKind.NO_REPLY: 2}), 1)
+
+
 @table(
     ("target", "named", "replica"),
     [

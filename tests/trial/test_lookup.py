@@ -32,6 +32,7 @@ def replied(addresses: frozenset[str] = ONE, rcode: int = Rcode.NOERROR, latency
         pytest.param(replied(latency_s=LATE_S), Expected(), FailureKind.LATE, id="late"),
         pytest.param(replied(latency_s=LATE_S * 0.99), Expected(), None, id="just in time"),
         pytest.param(Result(0, 5, Outcome.SILENT), Expected(), FailureKind.NO_REPLY, id="silence"),
+        pytest.param(replied(latency_s=5.001), Expected(), FailureKind.NO_REPLY, id="silence, and asked again"),
         pytest.param(Result(0, 0, Outcome.UNREACHABLE), Expected(), FailureKind.UNREACHABLE, id="ICMP"),
         pytest.param(Result(0, 0, Outcome.TRUNCATED), Expected(), FailureKind.TRUNCATED, id="TC, and no TCP"),
         pytest.param(Result(0, 0, Outcome.MISMATCHED), Expected(), FailureKind.WRONG_NAME, id="another name"),

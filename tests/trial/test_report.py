@@ -1,6 +1,7 @@
 """Reports: what they say follows from the ledger, and hostile text stays text."""
 
 import json
+from functools import cache
 from html.parser import HTMLParser
 from random import Random
 from xml.etree import ElementTree
@@ -15,7 +16,7 @@ from minidns.trial.report.formats import FORMATS, to_json
 from minidns.trial.report.plots import rates, timeline
 from minidns.trial.report.sentences import percent
 from minidns.trial.suspects import Suspect
-from minidns.trial.verdict import Court
+from minidns.trial.verdict import Court, Verdict
 from tests.table import table
 
 from .model import CAUSES, layout, trial
@@ -59,6 +60,30 @@ def test_the_sentence_has_replica_rate_certainty_and_runner_up(of_replica: Repor
     assert 0.02 < bad.rate < 0.15
     assert of_replica.odds is not None
     assert of_replica.odds >= 200
+
+
+@table(
+    ("releases", "named"),
+    [
+        pytest.param(("1.14.7", "1.11.3"), ("CoreDNS 1.14.7 ", "1.11.3"), id="both are known"),
+        pytest.param(("1.14.7", ""), ("CoreDNS 1.14.7 ",), id="the other is an image of one's own"),
+        pytest.param(("", ""), ("version",), id="neither is known"),
+    ],
+)
+def test_the_verdict_on_a_version_names_the_releases(releases: tuple[str, str], named: tuple[str, ...]) -> None:
+    verdict, ledger = of_version()
+    release, other = releases
+    ledger.layout = ledger.layout._replace(release=release, other_release=other)
+    result = report(ledger, verdict, SETUP)
+    for name in named:
+        assert name in result.sentence
+    (way,) = (row.way for row in result.arms if row.arm == "V")
+    assert other in way
+
+
+@cache
+def of_version() -> tuple[Verdict, Ledger]:
+    return trial(CAUSES["version"], 0.2, 300, arms="A R M P K KP V VP")
 
 
 def test_arms_and_failures_are_those_of_the_ledger(of_replica: Report) -> None:

@@ -113,7 +113,13 @@ async def _built(api: Documents, design: Design, skew_s: float) -> Built:
         pod = (await _pods(api, design.home, design.named(role)))[0]
         address = str(value_at(pod, ("status", "podIP")))
         targets.append(Target(direct, address, pod["metadata"]["name"]))
-    layout = Layout(tuple(targets), tuple(design.pods.values()), tuple(clients))
+    layout = Layout(
+        tuple(targets),
+        tuple(design.pods.values()),
+        tuple(clients),
+        release=design.release,
+        other_release=design.other_release,
+    )
     return Built(layout, clients, tuple(relays), skew_s)
 
 

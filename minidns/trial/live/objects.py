@@ -109,9 +109,23 @@ class Design:
         served = corefile.read_needs(self.server).domain if self.server else ""
         return served or "cluster.local"
 
+    @property
+    def release(self) -> str:
+        """The release of CoreDNS that the tag of its image names; empty if none."""
+        return _release(corefile.image_of(self.server)) if self.server else ""
+
+    @property
+    def other_release(self) -> str:
+        """The release of CoreDNS of arm V; empty if there is none."""
+        return _release(self.other)
+
     def named(self, role: str) -> str:
         """Return the name of the objects with a role."""
         return f"{self.name}-{role}"
+
+
+def _release(image: str) -> str:
+    return str(running.release_of(image) or "")
 
 
 def client_job(design: Design) -> Json:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from minidns.dns.model import Rcode
 from minidns.dns.rdata import rcode_name
 from minidns.text.moments import rfc3339
-from minidns.trial.arms import ARMS, Layout, Manner, NameKind, Target
+from minidns.trial.arms import ARMS, Arm, Layout, Manner, NameKind, Target, V
 from minidns.trial.ledger import Failure, Ledger, TargetRecord
 from minidns.trial.report.sentences import headline, next_steps, ranked_words
 from minidns.trial.statistics import rate_bound
@@ -174,7 +174,7 @@ def _arm_row(ledger: Ledger, target: Target) -> ArmRow:
     kinds = ", ".join(f"{n} x {kind}" for kind, n in record.kinds.most_common())
     return ArmRow(
         target.arm.name,
-        target.arm.way,
+        _way(ledger.layout, target.arm),
         f"{target.address} {target.replica}".strip(),
         record.lookups,
         record.failures,
@@ -185,6 +185,13 @@ def _arm_row(ledger: Ledger, target: Target) -> ArmRow:
         _percentile_s(record, 99),
         kinds,
     )
+
+
+def _way(layout: Layout, arm: Arm) -> str:
+    """Return the way of an arm, with the release of CoreDNS where it matters."""
+    if arm == V and layout.other_release:
+        return f"CoreDNS {layout.other_release}"
+    return arm.way
 
 
 def _percentile_s(record: TargetRecord, percent: float) -> float | None:

@@ -18,7 +18,7 @@ _DEEDS = {
 _WRONG = "answers {rate} of {lookups} wrongly"
 _SERVERS = {
     Suspect.SOFTWARE: "CoreDNS",
-    Suspect.VERSION: "This version of CoreDNS",
+    Suspect.VERSION: "{release}",
     Suspect.REPLICA: "CoreDNS's replica {part}",
     Suspect.MINIDNS: "minidns",
 }
@@ -121,14 +121,21 @@ def accusation(verdict: Verdict, ledger: Ledger) -> str:
     """Return what the convicted suspect does, with the rate."""
     best = verdict.ranking[0].accusation
     count = verdict.accused
+    layout = ledger.layout
     values = {
         "part": best.part,
+        "release": f"CoreDNS {layout.release}"
+        if layout.release
+        else "This version of CoreDNS",
         "rate": percent(count.episodes / max(count.lookups, 1)),
         "lookups": lookups_of(best),
     }
     if best.suspect in _SERVERS:
         deed = _DEEDS.get(_usual_kind(best, ledger), _WRONG)
-        return f"{_SERVERS[best.suspect]} {deed}".format(**values)
+        text = f"{_SERVERS[best.suspect]} {deed}".format(**values)
+        if best.suspect is Suspect.VERSION and layout.other_release:
+            return f"{text}, and {layout.other_release} does not"
+        return text
     return _OTHERS[best.suspect].format(**values)
 
 
@@ -142,8 +149,7 @@ def _usual_kind(best: Accusation, ledger: Ledger) -> FailureKind:
             continue
         if best.part and target.replica not in ("", best.part):
             continue
-        # one that was asked again got no reply to its first query
-        kinds[FailureKind.NO_REPLY if failure.is_asked_again else failure.kind] += 1
+        kinds[failure.kind] += 1
     return kinds.most_common(1)[0][0] if kinds else FailureKind.NO_REPLY
 
 

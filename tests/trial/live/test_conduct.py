@@ -2,6 +2,8 @@
 
 from random import Random
 
+import pytest
+
 from minidns.kubernetes.documents import Documents
 from minidns.second_dns.session import Session
 from minidns.trial.arms import NameKind
@@ -13,6 +15,7 @@ from minidns.trial.lookup import Expected, Subject
 from minidns.trial.run import interval_s
 from minidns.trial.verdict import Court
 from sim.scenario import clock
+from tests.table import table
 from tests.trial.model import ADDRESSES, CAUSES, Model, layout
 
 RATE, SEAL = 0.1, Seal("2001:db8::5")
@@ -45,6 +48,20 @@ def test_the_verdict_that_ends_a_trial_stands_whatever_the_last_lookups_add() ->
     assert trial.verdict.is_decided
     # with this seed they lower the odds again; another one will do if this fails
     assert not Court.of(trial.ledger).verdict(trial.ledger).is_decided
+
+
+@table(
+    ("image", "release"),
+    [
+        pytest.param("registry.k8s.io/coredns/coredns:v1.11.3", "1.11.3", id="a release"),
+        pytest.param("registry.example.org/coredns:mine", "", id="a build of one's own"),
+        pytest.param("", "", id="no arm V"),
+    ],
+)
+def test_a_report_names_the_release_that_the_image_does(image: str, release: str) -> None:
+    service = {"metadata": {"name": "kube-dns", "namespace": "kube-system"}}
+    design = Design("t", "image", 60, service, None, {}, {}, "shop", SEAL, other=image)
+    assert (design.release, design.other_release) == ("", release)
 
 
 def test_a_trial_without_a_lookup_has_not_begun() -> None:
