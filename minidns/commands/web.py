@@ -21,8 +21,10 @@ _EXAMPLES = {
 }
 _NOTES = """\
 It reads Pods, Services and EndpointSlices, and for the list of queries the logs of the
-DNS pods, and changes nothing. The page listens on
-loopback only, and answers only to the token in its URL."""
+DNS pods, and changes nothing. Where ClusterIPs cannot be reached from this machine, it
+asks a DNS pod through the API server, for which it needs the right to get and create
+pods/portforward. The page listens on loopback only, and answers only to the token in
+its URL."""
 
 
 def parser() -> Parser:

@@ -20,6 +20,7 @@ from aiohttp import (
 from minidns.kubernetes import decode
 from minidns.kubernetes.exec import RemoteProcess, attach_path, exec_path
 from minidns.kubernetes.list_watch import cause
+from minidns.kubernetes.port_forward import ForwardedPort, port_forward_path
 from minidns.kubernetes.resources import ApiError
 
 Json: TypeAlias = dict[str, Any]
@@ -187,11 +188,30 @@ class Documents:
         return self._process(attach_path(pod, container), pod)
 
     @asynccontextmanager
+    async def port(self, pod: str, port: int) -> AsyncIterator[ForwardedPort]:
+        """Connect to a TCP port of the pod at path ``pod``.
+
+        Raises:
+            Refused: the server does not allow it.
+            ApiError: the connection breaks off.
+
+        """
+        async with self._socket(port_forward_path(pod, port), pod) as socket:
+            yield ForwardedPort(socket, pod)
+
+    @asynccontextmanager
     async def _process(self, path: str, pod: str) -> AsyncIterator[RemoteProcess]:
+        async with self._socket(path, pod) as socket:
+            yield RemoteProcess(socket, pod)
+
+    @asynccontextmanager
+    async def _socket(
+        self, path: str, pod: str
+    ) -> AsyncIterator[ClientWebSocketResponse]:
         what = path.partition("?")[0].rpartition("/")[2]
         try:
             async with self._sender.stream(path) as socket:
-                yield RemoteProcess(socket, pod)
+                yield socket
         except WSServerHandshakeError as error:
             text = f"{what} in {pod} is refused ({error.status})"
             raise Refused(text, error.status, "") from error

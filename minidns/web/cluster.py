@@ -2,52 +2,36 @@
 
 What a pod would do follows from its object: the kubelet's rules make its resolv.conf,
 the stub resolver its queries. The queries go to the cluster's DNS service over the
-network, where that is possible from here, and to minidns's own chain.
+network or through the API server (`ways`), and to minidns's own chain.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
-from minidns.dns.model import Question
-from minidns.dns.rdata import A
 from minidns.dns.resolv_conf import nameservers
-from minidns.dns.wire import encode_query
 from minidns.kubernetes import kubelet
 from minidns.kubernetes.documents import Documents, Json
 from minidns.kubernetes.objects import SERVICE_NAME
 from minidns.kubernetes.resources import ApiError
 from minidns.probe import exchange, libc
-from minidns.stub.protocol import Failure, Outcome, Send, Status
+from minidns.stub.protocol import Outcome, Status
 from minidns.text.arguments import not_one_of
 from minidns.walk.drive import Carry, drive
-from minidns.walk.recorder import ACTIVE, PROXY, RecordedLookup, Recorder
-from minidns.walk.steps import Client, Kind, Walk
-from minidns.walk.wording import has_records, lookup_types, outcome, with_nameserver
+from minidns.walk.recorder import ACTIVE, RecordedLookup, Recorder
+from minidns.walk.steps import Client, Walk
+from minidns.walk.wording import lookup_types, with_nameserver
+from minidns.web import ways
 from minidns.web.chain import OwnChain
 from minidns.web.query_log import QueryLog
 from minidns.web.source import Action, Asked, Choices, Option, Wrong
+from minidns.web.ways import DNS_PORT, LABEL, NAMESPACE, Endpoint, Service
 
-NAMESPACE, LABEL = "kube-system", "k8s-app=kube-dns"
-DNS_PORT = 53
-PATIENCE_S = 1.0
-"""Time in which the DNS service must answer a first query, to be asked at all."""
-LONGEST_S = 30.0
-"""The resolver gives up before."""
 MOST = 500
 """limit: pods and names that the page suggests."""
 UNKNOWN = "# dnsPolicy Default: the file of the node, which only the node knows\n"
-
-
-class Service(NamedTuple):
-    """The DNS service of the cluster."""
-
-    name: str
-    address: str
-    endpoints: tuple[str, ...]
-    """The ready endpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +110,12 @@ class ClusterSource:
         served = Client(asked.pod, library, with_nameserver(text, service.address))
         local = Client(asked.pod, library, with_nameserver(text, "127.0.0.1"))
         is_own = own == (service.address,)
-        theirs = _OverNetwork(service, {"udp": self.udp, "tcp": self.tcp})
+        way, problem = await ways.find(
+            service, {"udp": self.udp, "tcp": self.tcp}, self.api
+        )
+        theirs = client if is_own else served
         return [
-            await _walk(
-                asked.name, types, client if is_own else served, service, theirs
-            ),
+            await _walk(asked.name, types, theirs, service, way, problem),
             await _walk(asked.name, types, local, _HERE, self.chain.carry),
         ]
 
@@ -156,17 +141,24 @@ class ClusterSource:
             f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices",
             labels=f"{SERVICE_NAME}={name}",
         )
-        ready = [
-            address
-            for one in slices
-            for end in one.get("endpoints") or ()
-            if (end.get("conditions") or {}).get("ready") is not False
-            for address in end.get("addresses") or ()
-        ]
+        ready = [end for one in slices for end in _ready(one)]
         return Service(name, services[0]["spec"]["clusterIP"], tuple(ready))
 
 
 _HERE = Service("minidns", "its own chain", ())
+
+
+def _ready(one: Json) -> Iterator[Endpoint]:
+    """Yield the ready endpoints of an EndpointSlice."""
+    every = one.get("ports") or ()
+    ports = [port.get("port") for port in every if port.get("protocol") == "TCP"]
+    for end in one.get("endpoints") or ():
+        if (end.get("conditions") or {}).get("ready") is False:
+            continue
+        ref = end.get("targetRef") or {}
+        pod = ref.get("name", "") if ref.get("kind") == "Pod" else ""
+        for address in end.get("addresses") or ():
+            yield Endpoint(address, pod, next(filter(None, ports), DNS_PORT))
 
 
 def _key(obj: Json, between: str, first: int) -> str:
@@ -175,67 +167,20 @@ def _key(obj: Json, between: str, first: int) -> str:
     return between.join((parts[first], parts[1 - first]))
 
 
-class _OverNetwork:
-    """Carries queries to the DNS service of the cluster, if it can be reached."""
-
-    def __init__(
-        self, service: Service, exchanges: Mapping[str, exchange.Exchange]
-    ) -> None:
-        self._service = service
-        self._exchanges = exchanges
-
-    async def problem(self) -> str:
-        """Return why the service cannot be asked from here; empty if it can."""
-        question = Question("kubernetes.default.svc.cluster.local.", A)
-        wire = encode_query(question, Random().getrandbits(16))
-        at = (self._service.address, DNS_PORT)
-        got = await self._exchanges["udp"](at, wire, PATIENCE_S)
-        if got.wire and has_records(got.wire):
-            return ""
-        why = got.reason or f"no reply in {PATIENCE_S:g} s"
-        if got.wire:  # a program in between, that answers for all addresses
-            said = f"{outcome(got.wire)} for {question.qname.removesuffix('.')}"
-            why = f"what answers at its address says {said}"
-        return (
-            f"{self._service.name} cannot be asked from this machine: {why}; "
-            "ClusterIPs are reached from nodes and pods"
-        )
-
-    async def __call__(self, send: Send) -> bytes | Failure | None:
-        """Carry a query, and record what happens."""
-        recorder = ACTIVE.get()
-        assert recorder is not None
-        recorder.query(send.wire, send.server, send.transport, "", {})
-        if send.server == self._service.address:
-            count = len(self._service.endpoints)
-            says = (
-                f"sends it to one of {count} ready endpoints of {self._service.name};"
-                " which one, only the node knows"
-            )
-            facts = {
-                "service": f"{NAMESPACE}/{self._service.name}",
-                "cluster_ip": self._service.address,
-                "candidates": list(self._service.endpoints),
-            }
-            recorder.add(Kind.ROUTE, PROXY, says, facts)
-        ask = self._exchanges[send.transport]
-        got = await ask((send.server, DNS_PORT), send.wire, LONGEST_S)
-        if got.wire:
-            recorder.reply(got.wire, "")
-            return got.wire
-        return Failure.REFUSED if got.kind is exchange.Kind.REFUSED else None
-
-
 async def _walk(
-    name: str, types: tuple[int, ...], client: Client, service: Service, carry: Carry
+    name: str,
+    types: tuple[int, ...],
+    client: Client,
+    service: Service,
+    carry: Carry,
+    problem: str = "",
 ) -> Walk:
-    """Look ``name`` up; return the walk."""
+    """Look ``name`` up; return the walk, which ends at once if there is a problem."""
     now = asyncio.get_running_loop().time
     recorder = Recorder(client, name, now, now())
     token = ACTIVE.set(recorder)
     try:
         recorder.call(types)
-        problem = await carry.problem() if isinstance(carry, _OverNetwork) else ""
         if problem:
             recorder.result(Outcome(Status.FAILED, name, error=problem))
         else:

@@ -1,9 +1,11 @@
-"""The paths that the API server hands to a kubelet: exec, attach and log of a pod.
+"""The paths that the API server hands to a kubelet: exec, attach, log, port-forward.
 
 ``exec`` and ``attach`` are WebSockets (kubectl 1.31 and newer). Each frame begins with
 the number of its channel; v5.channel.k8s.io adds a frame that closes a channel,
 by which a command sees the end of its standard input (Kubernetes,
-staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go).
+staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go). ``portforward`` is
+a WebSocket as well, with a channel for the bytes of one port and one for an error; its
+form for kubectl, a tunnel of SPDY, is not served.
 """
 
 import asyncio
@@ -21,6 +23,8 @@ from .status import ApiError, bad_request, failure
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _STDIN, _STDOUT, _STDERR, _ERROR, _CLOSE = b"\x00", b"\x01", b"\x02", b"\x03", b"\xff"
 EXEC, ATTACH, LOG = "pods/exec", "pods/attach", "pods/log"
+PORT_FORWARD = "pods/portforward"
+_CHUNK = 1 << 14
 
 
 class Streams:
@@ -73,6 +77,17 @@ class Kubelet(Protocol):
         """
         ...
 
+    async def connect(
+        self, pod: Key, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to a TCP port of a pod.
+
+        Raises:
+            OSError: nothing listens there.
+
+        """
+        ...
+
     def log(self, pod: Key, options: LogOptions) -> AsyncIterator[bytes]:
         """Yield the log of a pod in pieces."""
         ...
@@ -80,13 +95,13 @@ class Kubelet(Protocol):
 
 def is_handed_on(request: Request) -> bool:
     """Return whether the API server hands the request to a kubelet."""
-    return request.resource in (EXEC, ATTACH, LOG)
+    return request.resource in (EXEC, ATTACH, LOG, PORT_FORWARD)
 
 
 async def serve(
     raw: web.BaseRequest, request: Request, cluster: ClusterApi, kubelet: Kubelet
 ) -> web.StreamResponse:
-    """Serve exec, attach or log of a pod.
+    """Serve exec, attach, log or port-forward of a pod.
 
     Raises:
         ApiError: there is no such pod (404) or container (400), or the request is not
@@ -103,6 +118,8 @@ async def serve(
         raise bad_request("you must specify at least 1 command for the container")
     if raw.headers.get("Upgrade", "").lower() != "websocket":
         raise bad_request("Upgrade request required: only WebSockets are served")
+    if request.resource == PORT_FORWARD:
+        return await _serve_port(raw, kubelet, key, _port(request))
 
     def run(streams: Streams) -> Awaitable[int]:
         if request.resource == ATTACH:
@@ -156,6 +173,44 @@ async def _serve_streams(
         await socket.send_bytes(_ERROR + encode(status))
     reading.cancel()
     await socket.close()
+    return socket
+
+
+def _port(request: Request) -> int:
+    text = request.query.get("ports", "")
+    if not (text.isdecimal() and 0 < int(text[:6]) < 1 << 16):
+        raise bad_request('query parameter "ports" must be one port')
+    return int(text)
+
+
+async def _serve_port(
+    raw: web.BaseRequest, kubelet: Kubelet, pod: Key, port: int
+) -> web.StreamResponse:
+    """Carry bytes between a WebSocket and a port of ``pod``."""
+    socket = web.WebSocketResponse(protocols=PROTOCOLS)
+    await socket.prepare(raw)
+    for channel in (_STDIN, _STDOUT):
+        await socket.send_bytes(channel + port.to_bytes(2, "little"))
+    try:
+        reader, writer = await kubelet.connect(pod, port)
+    except OSError as error:
+        text = f"error forwarding port {port} to pod {pod[1]}: {error.strerror}"
+        await socket.send_bytes(_STDOUT + text.encode())
+        await socket.close()
+        return socket
+
+    async def back() -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(_CHUNK):
+                await socket.send_bytes(_STDIN + data)
+        await socket.close()
+
+    returning = asyncio.ensure_future(back())
+    async for message in socket:
+        if message.type is WSMsgType.BINARY and message.data[:1] == _STDIN:
+            writer.write(message.data[1:])
+    returning.cancel()
+    writer.close()
     return socket
 
 

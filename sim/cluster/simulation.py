@@ -219,7 +219,9 @@ async def started(
             )
             programs = Programs(cluster, plane, simulation.container)
             container, log_file = simulation.container, runtime.log_file
-            api.kubelet = NodeKubelet(container, log_file, programs.attach)
+            api.kubelet = NodeKubelet(
+                container, log_file, programs.attach, plane.real_of
+            )
             one_shots = OneShots(cluster, container, log_file)
             async with (
                 programs.following(),

@@ -1,8 +1,12 @@
-"""Commands and logs of pods, as a kubelet serves them to the API server."""
+"""Commands, logs and ports of pods, as a kubelet serves them to the API server."""
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+
+from minidns.dns.model import Address
 
 from ..api.kubelet_paths import LogOptions, Streams
 from ..api.objects import Key
@@ -20,7 +24,8 @@ class NodeKubelet:
 
     ``container`` returns the container of a pod; it raises ApiError if there is no such
     pod and LookupError if the pod does not run. ``log_file`` returns the path of a
-    pod's log, which need not exist; ``attach`` joins the program of a pod.
+    pod's log, which need not exist; ``attach`` joins the program of a pod; ``real_of``
+    returns the loopback address of a socket of a pod, or None.
     """
 
     def __init__(
@@ -28,10 +33,12 @@ class NodeKubelet:
         container: Callable[[str, str], Container],
         log_file: Callable[[Key], Path],
         attach: Callable[[Key, Streams], Awaitable[int]],
+        real_of: Callable[[Address, str], Address | None],
     ) -> None:
         self._container = container
         self._attach = attach
         self._log_file = log_file
+        self._real_of = real_of
 
     async def execute(self, pod: Key, command: Sequence[str], streams: Streams) -> int:
         """Run a command in a pod; return its exit status.
@@ -60,6 +67,25 @@ class NodeKubelet:
 
         """
         return await self._attach(pod, streams)
+
+    async def connect(
+        self, pod: Key, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to a TCP port of a pod.
+
+        Raises:
+            OSError: nothing listens there.
+
+        """
+        try:
+            address = self._container(*pod).address
+        except LookupError:
+            address = ""
+        real = self._real_of((address, port), "TCP")
+        if real is None:
+            number = errno.ECONNREFUSED
+            raise ConnectionRefusedError(number, os.strerror(number))
+        return await asyncio.open_connection(*real)
 
     async def log(self, pod: Key, options: LogOptions) -> AsyncIterator[bytes]:
         """Yield the log of a pod, and what is added to it while it is followed."""

@@ -1,10 +1,12 @@
 """The page of a real cluster: an API over HTTP, minidns's own chain, a DNS service that answers or not."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import dns.message
@@ -13,7 +15,8 @@ from aiohttp import ClientSession
 
 from minidns.dns.model import Address, Query
 from minidns.kubernetes import client
-from minidns.kubernetes.documents import Documents
+from minidns.kubernetes.documents import Documents, Refused
+from minidns.kubernetes.port_forward import ForwardedPort
 from minidns.kubernetes.resources import Access
 from minidns.probe.exchange import Kind as End
 from minidns.probe.exchange import Reception
@@ -27,6 +30,7 @@ from sim.api.http import ApiServer
 from sim.controllers.cluster import Cluster
 from sim.controllers.pods import READY
 from sim.node import kube_system
+from tests.process import mentions
 
 pytestmark = pytest.mark.slow
 APP = Asked("default/app", "kubernetes", "glibc")
@@ -77,9 +81,6 @@ async def test_both_sides_answer_and_nothing_is_written(tmp_path: Path) -> None:
 
 
 async def test_a_service_that_cannot_be_asked_is_named_with_the_reason(tmp_path: Path) -> None:
-    async def silent(to: Address, query: bytes, timeout_s: float) -> Reception:
-        return Reception(End.NO_REPLY, b"", timeout_s)
-
     async def elsewhere(to: Address, query: bytes, timeout_s: float) -> Reception:
         return Reception(End.REPLY, query[:2] + b"\x81\x83" + query[4:])
 
@@ -89,6 +90,71 @@ async def test_a_service_that_cannot_be_asked_is_named_with_the_reason(tmp_path:
             assert said in theirs.result.facts["error"]
             assert theirs.queries == 0
             assert ours.result.facts["addresses"]
+
+
+class Forwarding:
+    """A kubelet whose pods answer over TCP as the own chain does."""
+
+    def __init__(self, own: chain.OwnChain) -> None:
+        self.own = own
+        self.asked: list[tuple[tuple[str, str], int]] = []
+        self.port = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with await asyncio.start_server(self.answer, "127.0.0.1", 0) as server:
+            self.port = server.sockets[0].getsockname()[1]
+            yield
+
+    async def connect(self, pod: tuple[str, str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        self.asked.append((pod, port))
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
+        query = self.own.answerer.decode(wire, "tcp", ("127.0.0.1", 1), ("127.0.0.1", 53))
+        assert isinstance(query, Query)
+        reply = (await self.own.answerer.answer(query))[0]
+        whole = len(reply).to_bytes(2) + reply
+        for half in (whole[:5], whole[5:]):  # frames are no messages
+            writer.write(half)
+            await writer.drain()
+        writer.close()
+
+
+async def silent(to: Address, query: bytes, timeout_s: float) -> Reception:
+    return Reception(End.NO_REPLY, b"", timeout_s)
+
+
+async def test_a_service_behind_the_api_alone_is_asked_by_port_forward(tmp_path: Path) -> None:
+    async with source(tmp_path) as (real, api):
+        kubelet = Forwarding(real.chain)
+        api.kubelet = cast("Any", kubelet)
+        async with kubelet.running():
+            theirs, ours = await replace(real, udp=silent).walks(APP)
+        assert theirs.result.facts["addresses"] == ours.result.facts["addresses"] == ["10.96.0.1"]
+        pods = {pod["metadata"]["name"] for pod in api.cluster.list("Pod", "kube-system", "k8s-app=kube-dns")}
+        assert {(space, port) for (space, _), port in kubelet.asked} == {("kube-system", 53)}
+        assert {name for (_, name), _ in kubelet.asked} <= pods
+        routes = [step for step in theirs.steps if step.kind is Kind.ROUTE]
+        assert len(routes) == theirs.queries > 1
+        assert all(mentions(step.says, "TCP port-forward kube-system/coredns") for step in routes)
+        assert "no reply in 1 s" in routes[0].says  # why it is not the way of the pod
+
+
+async def test_a_port_forward_that_is_not_allowed_is_named_with_the_right(tmp_path: Path) -> None:
+    class Forbidding(Documents):
+        @asynccontextmanager
+        async def port(self, pod: str, port: int) -> AsyncIterator[ForwardedPort]:
+            raise Refused("portforward is refused (403)", 403, "")
+            yield
+
+    async with source(tmp_path) as (real, _):
+        real.api.__class__ = Forbidding
+        theirs, ours = await replace(real, udp=silent).walks(APP)
+        assert mentions(theirs.result.facts["error"], "10.96.0.10 get create pods/portforward kube-system")
+        assert theirs.queries == 0
+        assert ours.result.facts["addresses"]
 
 
 async def test_what_there_is_not_is_named_with_what_there_is(tmp_path: Path) -> None:

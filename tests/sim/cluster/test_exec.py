@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import dns.message
 import pytest
 
 from minidns.kubernetes.client import connect
@@ -45,6 +46,38 @@ COMMANDS = [
 @table(("command", "text"), COMMANDS)
 async def test_a_command_runs_in_the_pod(command: Sequence[str], text: str, api: Documents) -> None:
     assert text in await api.run(APP, "app", command)
+
+
+async def pod_of(api: Documents, labels: str) -> str:
+    """Return the path of the first pod of kube-system with ``labels``."""
+    path = "/api/v1/namespaces/kube-system/pods"
+    (first, *_) = await api.list_objects(path, labels=labels)
+    return f"{path}/{first['metadata']['name']}"
+
+
+async def test_a_port_of_a_pod_is_forwarded(simulation: Simulation, api: Documents) -> None:
+    await simulation.ready()
+    query = dns.message.make_query("kubernetes.default.svc.cluster.local.", "A").to_wire()
+    async with api.port(await pod_of(api, "k8s-app=kube-dns"), 53) as port:
+        came = b""
+        for _ in range(2):  # one connection carries several queries
+            await port.write(len(query).to_bytes(2) + query)
+        async for piece in port.pieces():
+            came += piece
+            if len(came) > 4 and len(came) == 2 * (2 + int.from_bytes(came[:2])):
+                break
+    reply = dns.message.from_wire(came[2 : 2 + int.from_bytes(came[:2])])
+    assert [record.address for record in reply.answer[0]] == ["10.96.0.1"]
+
+
+async def test_a_port_where_nothing_listens_is_named(api: Documents) -> None:
+    with pytest.raises(ApiError, match="54"):
+        async with api.port(await pod_of(api, "k8s-app=kube-dns"), 54) as port:
+            assert [piece async for piece in port.pieces()] == []
+    with pytest.raises(Refused, match="portforward") as refused:
+        async with api.port(f"{APP}-none", 53):
+            pass
+    assert refused.value.status == 404
 
 
 FAILING = [
@@ -90,7 +123,7 @@ def node(log: Path) -> NodeKubelet:
     async def detached(pod: tuple[str, str], streams: Streams) -> int:
         raise AssertionError("nobody attaches here")
 
-    return NodeKubelet(nobody, lambda key: log, detached)
+    return NodeKubelet(nobody, lambda key: log, detached, lambda address, protocol: None)
 
 
 LOGS = [(None, b"one\ntwo\nthree\n"), (0, b""), (2, b"two\nthree\n"), (9, b"one\ntwo\nthree\n")]
@@ -126,6 +159,9 @@ class Echo:
 
     async def attach(self, pod: tuple[str, str], streams: Streams) -> int:
         return await self.execute(pod, (), streams)
+
+    async def connect(self, pod: tuple[str, str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        raise AssertionError("nobody connects here")
 
     async def log(self, pod: tuple[str, str], options: LogOptions) -> AsyncIterator[bytes]:
         yield b""
