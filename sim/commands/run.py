@@ -17,7 +17,7 @@ _EXAMPLES = {
     "minidns-sim run --print story.txt": "what is printed instead of what is expected",
 }
 _NOTES = """\
-exit status: 0 all is as expected, 1 something differs or a file has no scenario"""
+exit status: 0 all is as expected, 1 something differs or no file has a scenario"""
 
 
 def parser() -> Parser:

@@ -56,6 +56,7 @@ class FaultControl:
             return
         fault = fault_words.parse(words)
         fault_words.check_names(fault, self.places.names())
+        self.places.check_link(fault)
         if self.is_live:
             _check_live(fault)
         self.links.faults.add(fault)

@@ -149,7 +149,7 @@ def parse(words: Sequence[str]) -> Fault:
     effect = EFFECTS[word]
     fault, rest = _with_argument(Fault(" ".join(words), word), effect, rest)
     if effect.has_rate and rest and rest[0] not in ("link", "at"):
-        fault, rest = replace(fault, rate=rate(rest[0])), rest[1:]
+        fault, rest = replace(fault, rate=_some_rate(rest[0])), rest[1:]
     match rest:
         case ["link", link, *rest] if effect.on_link:
             fault = _with_link(fault, link)
@@ -211,9 +211,17 @@ def _with_argument(
         case "RCODE":
             return replace(fault, rcode=_rcode(word)), rest
         case "TIME":
-            return replace(fault, delay_s=seconds(word)), rest
+            return replace(fault, delay_s=_some_time(word)), rest
     delay_s, jitter_s = _time(word)
+    if not delay_s + jitter_s:
+        raise ValueError(f"{word} is no delay")
     return replace(fault, delay_s=delay_s, jitter_s=jitter_s), rest
+
+
+def _some_time(word: str) -> float:
+    if not (value := seconds(word)):
+        raise ValueError(f"{word} is too short to have an effect")
+    return value
 
 
 def _rcode(word: str) -> int:
@@ -262,6 +270,13 @@ def rate(word: str) -> Fraction:
     return value
 
 
+def _some_rate(word: str) -> Fraction:
+    value = rate(word)
+    if not value:
+        raise ValueError(f"{word} is never: the fault would affect nothing")
+    return value
+
+
 def is_number(word: str) -> bool:
     """Return whether ``word`` is a whole number with at most ``MAX_DIGITS`` digits."""
     return word.isascii() and word.isdecimal() and len(word) <= MAX_DIGITS
@@ -277,7 +292,7 @@ def _with_link(fault: Fault, word: str) -> Fault:
 def _with_interceptor(fault: Fault, words: list[str]) -> tuple[Fault, list[str]]:
     match words:
         case ["by", server, "cache", time, *rest]:
-            return replace(fault, to=server, cache_s=seconds(time)), rest
+            return replace(fault, to=server, cache_s=_some_time(time)), rest
         case ["by", server, *rest]:
             return replace(fault, to=server), rest
         case [word, *_]:
@@ -298,6 +313,8 @@ def _with_conditions(fault: Fault, effect: Effect, words: list[str]) -> Fault:
         if name not in allowed:
             raise ValueError(f"{word} is surplus: {_conditions(allowed)}")
         fault = _CONDITIONS[name](fault, word, rest)
+        if fault.least > min(fault.most, MAX_SIZE - 1):
+            raise ValueError(f"{word} is a size that no message has")
     return fault
 
 
@@ -347,7 +364,10 @@ def _second(fault: Fault, word: str, rest: Iterator[str]) -> Fault:
 
 def _name(fault: Fault, word: str, rest: Iterator[str]) -> Fault:
     _once(word, not fault.zone)
-    return replace(fault, zone=names.absolute(_value(word, rest)))
+    zone = names.absolute(_value(word, rest))
+    if not zone.isascii() or not names.is_sendable(zone):
+        raise ValueError(f"{zone.removesuffix('.')} is not a domain name")
+    return replace(fault, zone=zone)
 
 
 def _type(fault: Fault, word: str, rest: Iterator[str]) -> Fault:

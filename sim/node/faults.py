@@ -78,7 +78,7 @@ def _links(
 
 
 @lru_cache(maxsize=4096)
-def _crosses(source: Place, destination: Place, first: str, last: str) -> bool:
+def crosses(source: Place, destination: Place, first: str, last: str) -> bool:
     """Return whether a packet crosses a link from ``first`` to ``last``."""
     return any(first in a and last in b for a, b in _links(source, destination))
 
@@ -136,8 +136,8 @@ class Fault:
             return False
         source, destination = packet.source, packet.destination
         first, last = self.ends
-        return _crosses(source, destination, first, last) or (
-            self.both_ways and _crosses(source, destination, last, first)
+        return crosses(source, destination, first, last) or (
+            self.both_ways and crosses(source, destination, last, first)
         )
 
     def affects_reply(self, served: Served) -> bool:

@@ -1,12 +1,23 @@
 """The names of addresses: which pods, nodes and Services the faults of links name."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..api.objects import Json, dig, key_of, labels_of
 from ..api.server import ClusterApi
 from . import kube_system
 from .fault_words import Names
-from .faults import API, DNS, GENERAL_NAMES, OUTSIDE, PODS, SERVICES, Place
+from .faults import (
+    API,
+    DNS,
+    GENERAL_NAMES,
+    OUTSIDE,
+    PODS,
+    SERVICES,
+    Fault,
+    Place,
+    crosses,
+)
 from .runtime import is_process
 
 API_SERVER = Place(frozenset((API,)))
@@ -44,6 +55,36 @@ class Places:
             set[str]().union(*pods, *outside),
             set[str]().union(*pods),
         )
+
+    def check_link(self, fault: Fault) -> None:
+        """Check that DNS messages or watches can cross the link of a fault.
+
+        Raises:
+            ValueError: none can.
+
+        """
+        first, last = fault.ends
+        ends = [(first, last), (last, first)][: 1 + fault.both_ways]
+        if first and not any(
+            crosses(*way, *link) for way in self._ways() for link in ends
+        ):
+            raise ValueError(f"no message crosses a link from {first} to {last}")
+
+    def _ways(self) -> Iterator[tuple[Place, Place]]:
+        """Yield the places between which messages can go, in both directions."""
+        places = self._all().values()
+        addresses = self.services() | {SERVICES}
+        for server in places:
+            if server.names.isdisjoint((DNS, OUTSIDE)):
+                continue
+            behind = server._replace(names=server.names | addresses)
+            for client in places:
+                if OUTSIDE not in client.names:
+                    yield client, behind
+                    yield behind, client
+            if DNS in server.names:
+                yield server, API_SERVER
+                yield API_SERVER, server
 
     def services(self) -> frozenset[str]:
         """Return the ClusterIPs of all Services."""

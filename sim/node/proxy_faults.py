@@ -33,13 +33,19 @@ class ProxyFaults:
             ValueError: a word or a value is unknown or missing.
 
         """
-        settings = iter(words)
-        for word in settings:
-            value = next(settings, None)
+        settings = dict[str, str]()
+        rest = iter(words)
+        for word in rest:
+            value = next(rest, None)
             if word not in WORDS:
                 raise ValueError(f"{word} is not {' or '.join(WORDS)}")
+            if word in settings:
+                raise ValueError(f"{word} is surplus: such a word is there already")
             if value is None:
                 raise ValueError(f"{word} needs a value")
+            settings[word] = value
+            WORDS[word](ProxyFaults(), value)  # nothing is set if one is wrong
+        for word, value in settings.items():
             WORDS[word](self, value)
             self.words[word] = value
 

@@ -66,6 +66,8 @@ class Replica:
     """The release of CoreDNS to behave as."""
     ended: str = ""
     """Reason of the end of the server; empty while it runs."""
+    has_wrong_corefile: bool = False
+    """Whether it has ended because its Corefile cannot be used."""
     memory: Memory = field(default_factory=Memory)
     """The remembered replies."""
     instance: Instance | None = None

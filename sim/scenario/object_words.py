@@ -13,6 +13,7 @@ from ..cluster.simulation import LIBC
 from ..controllers.pods import IP, READY
 from ..node.fault_words import is_number
 from ..resolver import kinds
+from . import resolv_conf_lines
 
 PORT = "sim/source-port"
 """Pod annotation with the source port of all its DNS packets."""
@@ -62,10 +63,13 @@ def _new(kind: str, key: Key, spec: Json) -> Json:
 
 
 def _with(obj: Json, words: Iterable[str], table: dict[str, Word]) -> Json:
-    rest = iter(words)
+    rest, seen = iter(words), set[str]()
     for word in rest:
         if word not in table:
             raise ValueError(not_one_of(word, table))
+        if word in seen and (obj["kind"], word) not in LISTS:
+            raise ValueError(f"{word} is surplus: such a word is there already")
+        seen.add(word)
         value = next(rest, None)
         if value is None:
             raise ValueError(f"{word} needs a value")
@@ -111,10 +115,20 @@ def _libc(obj: Json, value: str) -> None:
     _annotation(LIBC)(obj, value)
 
 
+def port_number(word: str) -> int:
+    """Return the port that ``word`` is.
+
+    Raises:
+        ValueError: it is none.
+
+    """
+    if not is_number(word) or not 0 < int(word) < 1 << 16:
+        raise ValueError(f"{word or 'nothing'} is not a port from 1 to 65535")
+    return int(word)
+
+
 def _source_port(obj: Json, value: str) -> None:
-    if not is_number(value) or not 0 < int(value) < 1 << 16:
-        raise ValueError(f"port {value} is not a port from 1 to 65535")
-    _annotation(PORT)(obj, value)
+    _annotation(PORT)(obj, str(port_number(value)))
 
 
 def _stops(obj: Json, value: str) -> None:
@@ -132,6 +146,7 @@ def _dns_list(name: str) -> Word:
 
 
 def _option(obj: Json, value: str) -> None:
+    resolv_conf_lines.check_option(value)
     name, colon, number = value.partition(":")
     config = obj["spec"].setdefault("dnsConfig", {})
     option = {"name": name, "value": number} if colon else {"name": name}
@@ -202,6 +217,15 @@ POD: dict[str, Word] = {
     "stops": _stops,
     "hostnetwork": _host_network,
 }
+LISTS = frozenset(
+    (
+        ("Pod", "nameserver"),
+        ("Pod", "search"),
+        ("Pod", "option"),
+        ("Service", "port"),
+    )
+)
+"""The words that may be there several times, each with its kind."""
 SERVICE: dict[str, Word] = {
     "ip": _field("clusterIP"),
     "port": _port,

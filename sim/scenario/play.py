@@ -24,15 +24,21 @@ from . import clock, setup_words, show_words
 from .stage import Stage, staged
 
 _FENCE = re.compile(
-    r"^```scenario(?P<continued> continued)?\n(?P<text>.*?)^```$", re.M | re.S
+    r"^```scenario\b(?P<word>[^\n]*)\n(?P<text>.*?)(?P<end>^```[ \t]*$|\Z)", re.M | re.S
 )
 _INDENT = "  "
 _COLORS = {r"^ok\b": terminal.GREEN, r"^\S+:\d+: .*": terminal.RED}
+_WHERE = (
+    "in Markdown it is a block fenced as ```scenario, in any other file a line is a "
+    "command"
+)
 FAULT_MARK = "# the fault"
 """The comment above a command that is the fault of an incident."""
 HINT_MARK = "# hint: "
 """How the comment above a command begins that helps to fill in its blank."""
 BLANK = "____"
+CONTINUED = "continued"
+"""The word of a fence whose block goes on where the block before it ended."""
 Commands: TypeAlias = Mapping[str, setup_words.Command]
 COMMANDS: Commands = {**setup_words.COMMANDS, **show_words.COMMANDS}
 
@@ -135,14 +141,18 @@ def scenarios(text: str, file: str) -> Iterator[Scenario]:
     """Yield the scenarios of a Markdown file, or the only one of another file.
 
     Raises:
-        ValueError: the first block of the file is a continuation.
+        ValueError: a fence is wrong, or the first block is a continuation.
 
     """
     if not file.endswith(".md"):
         yield Scenario(file, tuple(steps(text, 1)))
         return
     result: list[Scenario] = []
-    for block in blocks(text):
+    try:
+        found = list(blocks(text))
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    for block in found:
         if not block.continued:
             result.append(Scenario(file, block.steps))
         elif not result:
@@ -153,13 +163,24 @@ def scenarios(text: str, file: str) -> Iterator[Scenario]:
 
 
 def blocks(page: str) -> Iterator[Block]:
-    """Yield the blocks of a Markdown file that are fenced as ``scenario``."""
+    """Yield the blocks of a Markdown file that are fenced as ``scenario``.
+
+    Raises:
+        ValueError: a fence has another word than ``continued``, or no end.
+
+    """
     end = 0
     for found in _FENCE.finditer(page):
         line = page.count("\n", 0, found.start()) + 1
         above, end = page[end : found.start()], found.end()
+        word = found["word"].strip()
+        if word not in ("", CONTINUED):
+            usage = f"(usage: ```scenario [{CONTINUED}])"
+            raise ValueError(f"line {line}: {word} is not {CONTINUED} {usage}")
+        if not found["end"]:
+            raise ValueError(f"line {line}: the block has no end: a line with ```")
         block = tuple(steps(found["text"], line + 1))
-        yield Block(above, line, block, bool(found["continued"]))
+        yield Block(above, line, block, bool(word))
 
 
 def steps(text: str, first: int) -> Iterator[Step]:
@@ -266,9 +287,7 @@ async def perform(
         command.check(words, body)
         output = await command.act(stage, words, body)
         await stage.settle()
-    except (ApiError, DnsError) as error:
-        return PlayedStep(step, problem=str(error))
-    except (LookupError, ValueError) as error:
+    except (ApiError, DnsError, LookupError, ValueError) as error:
         usage = f"{verb} {command.usage}".rstrip()
         return PlayedStep(step, problem=f"{error} (usage: {usage})")
     return PlayedStep(step, None if output is None else tuple(output))
@@ -297,24 +316,34 @@ def main(
 ) -> int:
     """Play the scenarios of ``files``; return 0 if all pass.
 
+    Files without a scenario are named and passed over, if any other has one.
     ``without_fault`` leaves out the commands that are marked as the fault; ``watch``
     sees each step.
 
     Raises:
         OSError: a file cannot be read.
-        ValueError: a file is not text or has no scenario, or its first block is a
-            continuation.
+        ValueError: no file has a scenario, or one is not text, has a wrong fence, or
+            begins with a continuation.
 
     """
-    runs = []
+    runs, without = [], []
     for file in files:
-        for scenario in _read(file):
+        if not (found := _read(file)):
+            without.append(file)
+            if len(without) == len(files):  # a page among others may have none
+                raise ValueError(f"{', '.join(without)}: no scenario: {_WHERE}")
+            if show is not Show.JSON:
+                out.write(f"no scenario in {file}\n")
+        for scenario in found:
             played = scenario.without_fault() if without_fault else scenario
             runs.append(run(played, seed, watch, commands))
             for line in _result_lines(runs[-1], show):
                 terminal.show(line, _COLORS, out)
     if show is Show.JSON:
-        document = {"runs": [result.to_json() for result in runs]}
+        document = {
+            "runs": [result.to_json() for result in runs],
+            "without_scenario": without,
+        }
         out.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     if show is Show.ACTUAL:  # other output is what it is for, an error is not
         return int(any(step.problem for result in runs for step in result.steps))
@@ -324,15 +353,10 @@ def main(
 def _read(file: str) -> list[Scenario]:
     """Return the scenarios of a file; raises OSError and ValueError as `main`."""
     try:
-        found = list(scenarios(Path(file).read_text(encoding="utf-8"), file))
+        found = scenarios(Path(file).read_text(encoding="utf-8"), file)
     except UnicodeDecodeError:
         raise ValueError(f"{file}: not UTF-8 text") from None
-    if not any(scenario.steps for scenario in found):
-        raise ValueError(
-            f"{file}: no scenario: in Markdown it is a block fenced as ```scenario, "
-            "in any other file a line is a command"
-        )
-    return found
+    return [scenario for scenario in found if scenario.steps]
 
 
 def _result_lines(played: Run, show: Show) -> Iterator[str]:

@@ -167,4 +167,4 @@ class ServerPods:
         try:
             await replica.start()
         except ConfigError as error:
-            replica.ended = str(error)
+            replica.ended, replica.has_wrong_corefile = str(error), True

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from minidns.corefile import releases
-from minidns.dns.model import Address
+from minidns.dns import names
+from minidns.dns.model import Address, Name
 from minidns.dns.rdata import type_name, type_number
 from minidns.dns.zonefile import ZoneFileError
 from minidns.kubernetes import kubelet
@@ -19,11 +20,12 @@ from minidns.kubernetes import kubelet
 from ..api import manifests
 from ..api.kinds import KINDS
 from ..api.objects import Key
+from ..api.status import ApiError
 from ..node import fault_words, kube_system
 from ..node.fault_control import PROXY_USAGE
 from ..node.in_memory import Loss
 from ..node.over_sockets import DNS_PORT
-from . import object_words
+from . import object_words, resolv_conf_lines
 from .server_pods import SERVICES
 from .stage import OUTSIDE, Stage
 
@@ -111,9 +113,27 @@ def key_of(text: str) -> Key:
     return namespace or "default", name
 
 
+def domain_name(word: str) -> Name:
+    """Return the absolute name that ``word`` is.
+
+    Raises:
+        ValueError: it is no name that a message can hold, or not in ASCII.
+
+    """
+    name = f"{word.removesuffix('.')}."
+    if not word.isascii() or not names.is_sendable(name):
+        raise ValueError(f"{word} is not a domain name")
+    return names.from_wire(names.to_wire(name)).lower()
+
+
 async def _apply(stage: Stage, words: Sequence[str], body: str) -> None:
-    for obj in manifests.from_text(body):
-        object_words.put(stage.cluster, obj)
+    for manifest in list(manifests.read(body)):
+        try:
+            object_words.put(stage.cluster, manifest.obj)
+        except ApiError as error:
+            fields = re.findall(r"\w+(?:\.\w+|\[\d+\])+", str(error))
+            line = max(map(manifest.line, fields), default=manifest.line())
+            raise ValueError(f"line {line} of the manifest: {error}") from None
 
 
 async def _pod(stage: Stage, words: Sequence[str], body: str) -> None:
@@ -144,11 +164,15 @@ async def _scale(stage: Stage, words: Sequence[str], body: str) -> None:
 async def _corefile(stage: Stage, words: Sequence[str], body: str) -> None:
     if words:
         stage.servers.configure(_service_of(words[0]), corefile=body)
-        await stage.restart()
-        return
-    patch = {"data": {"Corefile": body}}
-    stage.cluster.patch("ConfigMap", "kube-system", kube_system.CONFIG_MAP, patch)
+    else:
+        patch = {"data": {"Corefile": body}}
+        stage.cluster.patch("ConfigMap", "kube-system", kube_system.CONFIG_MAP, patch)
     await stage.restart()
+    services = words or SERVICES
+    servers = (server for name in services for server in stage.replicas(name))
+    for server in servers:
+        if server.has_wrong_corefile:
+            raise ValueError(server.ended)
 
 
 async def _release(stage: Stage, words: Sequence[str], body: str) -> None:
@@ -170,6 +194,7 @@ def _service_of(word: str) -> str:
 
 
 async def _node(stage: Stage, words: Sequence[str], body: str) -> None:
+    resolv_conf_lines.check(body)
     stage.node = kubelet.Node(stage.node.cluster_dns, resolv_conf=body)
     await stage.restart()
 
@@ -177,7 +202,7 @@ async def _node(stage: Stage, words: Sequence[str], body: str) -> None:
 async def _outside(stage: Stage, words: Sequence[str], body: str) -> None:
     name, rtype, *data = words
     type_number(rtype)
-    record = f"{name.removesuffix('.')}. 300 {rtype} {' '.join(data)}"
+    record = f"{domain_name(name)} 300 {rtype} {' '.join(data)}"
     try:
         stage.add_external_record(record)
     except ZoneFileError as error:  # its line is one of a file that nobody has written

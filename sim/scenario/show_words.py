@@ -23,8 +23,9 @@ from ..node.kube_proxy import Flow
 from ..node.over_sockets import DNS_PORT, QueryRecord
 from ..resolver import kinds
 from ..resolver.report import counted
+from .object_words import port_number
 from .server_pods import SERVICES
-from .setup_words import Command, key_of, number
+from .setup_words import Command, domain_name, key_of, number
 from .stage import Stage
 
 SLOW_S = 0.1
@@ -111,7 +112,7 @@ def _result(query: QueryRecord) -> str:
 
 async def _query(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     pod, name, rtype = words
-    types, absolute = (type_number(rtype),), f"{_plain(name)}."
+    types, absolute = (type_number(rtype),), domain_name(name)
     resolved = await stage.look_up(key_of(pod), absolute, types, kinds.BIND_TOOLS)
     if not resolved.outcome.replies:
         return [f"EAI_AGAIN ({resolved.outcome.status.value})"]
@@ -160,12 +161,13 @@ async def _cat(stage: Stage, words: Sequence[str], body: str) -> list[str]:
 
 async def _route(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     pod, server = words
-    name, _, port = pod.partition(":")
+    name, colon, port = pod.partition(":")
     client = stage.address(key_of(name))
     if not family_of(server):
         raise ValueError(f"{server} is not an IP address")
     endpoints = set()
-    for source in [number(port, 1)] * len(_PORTS) if port else _PORTS:
+    ports = [port_number(port)] * len(_PORTS) if colon else _PORTS
+    for source in ports:
         path = stage.plane.route(Flow((client, source), (server, DNS_PORT)))
         endpoints.add(path.endpoint[0] if path.endpoint else "nobody")
     return sorted(endpoints)
@@ -177,7 +179,7 @@ async def _why(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     host = next((hosts[a] for a in at if a in (hosts := stage.packets.hosts)), None)
     if host is None:
         raise ValueError("kube-dns has no server that could answer")
-    question = Question(_plain(name) + ".", type_number(rtype))
+    question = Question(domain_name(name), type_number(rtype))
     response = await host.respond(Query(question, transport="tcp", max_size=65535))
     return [
         f"{rcode_name(response.rcode)} by the rule {response.rule or '(none)'}",

@@ -1,6 +1,8 @@
 from pathlib import Path
 
-from sim.api.manifests import from_path, from_text
+import pytest
+
+from sim.api.manifests import from_path, from_text, read
 from sim.controllers.cluster import Cluster
 from tests.sim.builders import failing, names
 from tests.table import table
@@ -34,10 +36,47 @@ def test_dates_and_numbers_become_text() -> None:
     assert cluster.get("ConfigMap", "default", "b")["data"] == {"1": "x"}
 
 
-@table("text", ["a: [", "- just\n- a list\n", "name: no-kind\n"])
-def test_what_is_no_manifest(text: str) -> None:
-    status = failing(lambda: list(from_text(text)))
-    assert status["message"].startswith("cannot read the manifest: ")
+HEAD = "apiVersion: v1\nkind: Service\n"
+
+
+@table(
+    ("text", "line", "word"),
+    [
+        pytest.param("a: [", 2, "bracket", id="a bracket that is not closed"),
+        pytest.param(f"{HEAD}metadata: {{name: a\n", 4, "bracket", id="a brace that is not closed"),
+        pytest.param(f"{HEAD}metadata:\n\tname: a\n", 4, "tab", id="a tab"),
+        pytest.param("a: b: c\n", 1, "colon", id="two colons"),
+        pytest.param("a: *b\n", 1, "alias", id="an alias of nothing"),
+        pytest.param("a: &b [*b]\n", 1, "itself", id="a value in itself"),
+        pytest.param("a: !!python/object:os.system x\n", 1, "tag", id="a tag of Python"),
+        pytest.param("a: !mine x\n", 1, "tag", id="an own tag"),
+        pytest.param('a: "b\n', 2, "end", id="a text without its end"),
+        pytest.param(f"{HEAD}metadata: {{name: a, name: b}}\n", 3, "name", id="a key twice"),
+        pytest.param("? [a]\n: b\n", 1, "key", id="a list as a key"),
+        pytest.param("- just\n- a list\n", 1, "kind", id="a list"),
+        pytest.param("name: no-kind\n", 1, "kind", id="no kind"),
+        pytest.param("\n\nkind: 5\n", 3, "kind", id="a number as kind"),
+        pytest.param(f"{HEAD}", 1, "metadata", id="no metadata"),
+        pytest.param(f"{HEAD}metadata: x\n", 3, "metadata", id="metadata is a text"),
+        pytest.param("kind: Service\nmetadata: {name: a}\n", 1, "apiVersion", id="no version"),
+        pytest.param("kind: List\napiVersion: v1\nitems: 5\n", 3, "items", id="items is no list"),
+        pytest.param("kind: List\napiVersion: v1\nitems:\n- 5\n", 4, "fields", id="an item is a number"),
+    ],
+)
+def test_what_is_no_manifest(text: str, line: int, word: str) -> None:
+    message = failing(lambda: list(from_text(text)))["message"]
+    assert message.startswith(f"line {line} of the manifest: ")
+    assert word in message
+
+
+@table(
+    ("path", "line"),
+    [("metadata.name", 3), ("spec.ports[1].port", 7), ("spec.ports[5].port", 5), ("spec.selector", 4), ("", 1)],
+)
+def test_lines_of_fields(path: str, line: int) -> None:
+    ports = "  ports:\n  - port: 1\n  - port: 2\n"
+    (manifest,) = read(f"{HEAD}metadata: {{name: a}}\nspec:\n{ports}")
+    assert manifest.line(path) == line
 
 
 def test_folder(tmp_path: Path) -> None:

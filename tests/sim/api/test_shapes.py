@@ -59,23 +59,19 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
     [
         pytest.param(
             service(ports=[{"port": "80"}]),
-            "spec: Expected `int`, got `str` - at `spec.ports[0].port`",
+            "spec.ports[0].port: it needs a whole number, and has a text",
             id="text-for-number",
         ),
         pytest.param(
-            config_map() | {"data": {"a": 1}}, "data: Expected `str`, got `int` - at `data[...]`", id="number-for-text"
+            config_map() | {"data": {"a": 1}},
+            "data[...]: it needs a text, and has a whole number",
+            id="number-for-text",
         ),
+        pytest.param(service(selector="app=web"), "spec.selector: it needs fields, and has a text", id="text-for-map"),
         pytest.param(
-            service(selector="app=web"), "spec: Expected `object`, got `str` - at `spec.selector`", id="text-for-map"
+            pod(containers=[None]), "spec.containers[0]: it needs fields, and has nothing", id="null-in-a-list"
         ),
-        pytest.param(
-            pod(containers=[None]), "spec: Expected `object`, got `null` - at `spec.containers[0]`", id="null-in-a-list"
-        ),
-        pytest.param(
-            {**BINDING, "subjects": [{"name": "jane"}]},
-            "subjects: Object missing required field `kind` - at `subjects[0]`",
-            id="missing",
-        ),
+        pytest.param({**BINDING, "subjects": [{"name": "jane"}]}, "subjects[0].kind: it is missing", id="missing"),
     ],
 )
 def test_wrong_type_is_named_with_its_place(obj: Json, message: str) -> None:

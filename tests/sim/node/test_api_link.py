@@ -25,7 +25,6 @@ def rcodes(text: str) -> list[str]:
         pytest.param("partition link kube-dns-2<>api", 1, "NOERROR", id="another"),
         pytest.param("miss at kube-dns", 300, "NXDOMAIN", id="missed"),
         pytest.param("miss at 10.244.0.2", 300, "NXDOMAIN", id="one-replica"),
-        pytest.param("miss 0/1 at kube-dns", 1, "NOERROR", id="at-no-rate"),
     ],
 )
 def test_the_view_of_a_server_grows_old(fault: str, after_s: int, rcode: str) -> None:

@@ -172,7 +172,7 @@ def active(*texts: str, seed: int = 1) -> Faults:
     return faults
 
 
-@table(("rate", "chance"), [("1/4", 0.25), ("30%", 0.3), ("0/1", 0)])
+@table(("rate", "chance"), [("1/4", 0.25), ("30%", 0.3), ("1/1", 1)])
 def test_loss_has_its_rate(rate: str, chance: float) -> None:
     faults = active(f"lose {rate} link app>node")
     lost = sum(not faults.delays_s(QUERY) for _ in range(4000))
