@@ -124,6 +124,7 @@ WRONG = [
     ("minidns check nosuch", 1, "minidns check: nosuch"),
     ("minidns check Bad", 1, "Bad:2 forwrd 'forward'"),
     ("minidns -conf nosuch", 1, "nosuch"),
+    ("minidns -quiet foo", 1, "extra [foo]"),
     ("minidns up", 1, "minidns up: kubeconfig --kubeconfig"),
     ("minidns up --split-dns --root nosuch", 1, "minidns up: --root nosuch"),
     ("minidns up --split-dns --alias kind.local", 1, "minidns up: kind.local mDNS"),

@@ -18,8 +18,8 @@ from tests.serving import serving
 from tests.table import table
 from tests.world import World
 
-BLOCKS = 2000
-RELOADS = 20
+BLOCKS = 400
+RELOADS = 15
 SETTLED = 5
 """Reloads until the allocator has what two instances at a time need."""
 GROWTH = 1.05
@@ -34,7 +34,6 @@ def _resident_kib(pid: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 async def test_reloads_of_many_blocks_leave_nothing_behind(tmp_path: Path) -> None:
     port = process.free_port()
     corefile = tmp_path / "Corefile"
