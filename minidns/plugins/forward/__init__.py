@@ -75,7 +75,7 @@ class ForwardLine:
         self._order: Callable[[], Sequence[Proxy]] = tuple
         self._is_forgeable = {"udp": True, "tcp": True}
         """Maps the client's transport to whether its queries may use UDP upstream."""
-        self._exchanges: SingleFlight[Response] = SingleFlight()
+        self._exchanges: SingleFlight[Response] = SingleFlight(self._now)
         site.on_stop(self._exchanges.close)
         self.in_flight = 0
         """Number of queries that wait for an upstream."""
@@ -174,7 +174,7 @@ class ForwardLine:
             key, queue = object(), None
         self.in_flight += 1
         try:
-            return await self._exchanges.run(key, queue, ask)
+            return await self._exchanges.run(key, queue, query.peer[0], ask)
         except DnsError as exc:
             raise DnsError(exc.text, exc.rcode) from None
         except ConnectionError as exc:
