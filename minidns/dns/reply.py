@@ -73,6 +73,7 @@ class _Malformed(Exception):
     """The message is complete, but inconsistent."""
 
 
+_MAX_RDATA = 65535
 _SIZES = {1: 4, 28: 16}
 """Size of A and AAAA data in bytes."""
 
@@ -222,7 +223,7 @@ class _Reader:
                 packed, at = self._name_within(at, end)
                 out += packed
             elif part == "names":
-                while at < end:
+                while at < end and len(out) <= _MAX_RDATA:
                     packed, at = self._name_within(at, end)
                     out += packed
             else:
@@ -231,7 +232,8 @@ class _Reader:
                 at += size
                 if at > end:
                     raise Truncated
-        if at != end:
+        # names that were compressed may need more room than a record has
+        if at != end or len(out) > _MAX_RDATA:
             raise _Malformed
         return out
 

@@ -13,12 +13,13 @@ def setup(options: None, site: Site) -> Plugin:
 
     async def minimal(next_: Handler, query: Query) -> Response:
         response = await next_(query)
-        if not (response.authority or response.additional):
+        if not (response.authority or response.additional or response.opt):
             return response
         # a denial needs its SOA, a delegation its name servers
         if outcome_of(query, response, wall()) is not Outcome.POSITIVE:
             return response
-        return replace(response, authority=(), additional=())
+        # without an upstream's OPT: then the client's options are echoed (CoreDNS)
+        return replace(response, authority=(), additional=(), opt=None)
 
     return as_plugin(minimal)
 

@@ -105,6 +105,25 @@ def test_malformed(wire: bytes) -> None:
         decode_reply(wire)
 
 
+@table(
+    ("rtype", "before", "names", "after"),
+    [
+        (55, b"\0\0\0\0", 300, b""),  # HIP: any number of names
+        (45, b"\0\3\0", 1, bytes(65400)),  # IPSECKEY
+        (46, bytes(18), 1, bytes(65400)),  # RRSIG
+        (64, b"\0\1", 1, struct.pack("!HH", 7, 65300) + bytes(65300)),  # SVCB
+    ],
+    ids=["HIP", "IPSECKEY", "RRSIG", "SVCB"],
+)
+def test_data_whose_names_were_compressed_must_fit_into_a_record(
+    rtype: int, before: bytes, names: int, after: bytes
+) -> None:
+    data = before + b"\xc0\x0c" * names + after
+    head = struct.pack("!6H", 1, 0x8000, 1, 1, 0, 0) + b"\1a" * 126 + b"\0\0\1\0\1"
+    with pytest.raises(FormatError):
+        decode_reply(head + b"\xc0\x0c" + struct.pack("!HHIH", rtype, 1, 0, len(data)) + data)
+
+
 @given(st.binary(max_size=300), st.integers(0, 4), st.integers(0, 4))
 def test_any_bytes_after_a_question(body: bytes, an: int, ns: int) -> None:
     head = GOOD[:6] + struct.pack("!3H", an, ns, 0) + GOOD[12:QUESTION_END]

@@ -37,6 +37,7 @@ SHOWN = {
     "servfail-own": ("cache {\nservfail 1m\n}", denial(900, Rcode.SERVFAIL), 60),
     "refused": ("cache", denial(900, Rcode.REFUSED), 5),
     "truncated": ("cache 30", replace(answer(900), tc=True), 30),
+    "for-one-client": ("cache 30", replace(MIXED, client_specific=True), 30),
     "disabled-success": ("cache 30 {\ndisable success example.org\n}", answer(600), 30),
     "disabled-denial": ("cache 30 {\ndisable denial\n}", denial(2), 5),
 }  # fmt: skip

@@ -1,7 +1,7 @@
 import pytest
 
 from minidns.corefile.blocks import ConfigError
-from minidns.dns.model import Opt, Rcode, Response, Reuse, RRset
+from minidns.dns.model import Opt, Rcode, Response, Reuse, RRset, replace
 from minidns.dns.names import to_wire
 from minidns.dns.rdata import NS, SOA, A, a, soa
 from minidns.plugins import minimal
@@ -21,13 +21,15 @@ async def minimized(response: Response, qtype: str = "A") -> Response:
     return await chain(tested, last=always(response))(query("a.example.org", qtype))
 
 
-async def test_answers_lose_what_was_not_asked_for() -> None:
-    assert await minimized(FULL) == Response(answer=(ADDRESS,), aa=True, opt=Opt(1232), reuse=Reuse())
+@table("response", [FULL, replace(FULL, authority=()), replace(FULL, authority=(), additional=())])
+async def test_answers_lose_what_was_not_asked_for(response: Response) -> None:
+    """Also the upstream's OPT: then the server gives the client its own."""
+    assert await minimized(response) == Response(answer=(ADDRESS,), aa=True, reuse=Reuse())
 
 
 KEPT = {
     "answer-alone": Response(answer=(ADDRESS,)),
-    "nodata": Response(authority=(APEX,)),
+    "nodata": Response(authority=(APEX,), opt=Opt(1232)),
     "nxdomain": Response(Rcode.NXDOMAIN, authority=(APEX,)),
     "delegation": Response(authority=(SERVERS,), additional=(GLUE,)),
     "failure": Response(Rcode.SERVFAIL, additional=(GLUE,)),

@@ -153,11 +153,11 @@ class Cache:
         outcome = cache_outcome(query, response, self._wall(), self._rules)
         if outcome is Outcome.TRANSFER:
             return response
-        if response.client_specific:
-            return replace(response, reuse=None)
         ttl = self._ttl(response, outcome)
         flat = with_ttl(response, ttl)
         answer = _ad_if_wanted(query, flat)
+        if response.client_specific:
+            return replace(answer, reuse=None)
         stored = flat if self._rules.asks_for_ad else answer
         if (
             ttl > 0
