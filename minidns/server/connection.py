@@ -135,14 +135,14 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = None
         self._wake_writers()
         for task in self._tasks:
-            task.cancel()
+            self._context.in_flight.cancel(task)
         self._context.clients.remove(self)
 
     def cancel(self) -> None:
         """Close now; queries in flight get SERVFAIL."""
         self.stop()
         for task in self._tasks:
-            task.cancel()
+            self._context.in_flight.cancel(task)
 
     def stop(self) -> None:
         """Read no further query; close when those in flight are answered."""

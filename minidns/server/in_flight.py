@@ -4,6 +4,10 @@ The newest is not the one to evict: a client that asks for names which no upstre
 answers would occupy all places until the deadlines, and all later clients would be
 rejected. A query that can be answered takes milliseconds, and the client that has
 waited longest has most likely given up or asked again.
+
+A task begins one iteration of the event loop after its start. One that is cancelled
+before would end without a reply, and nobody would notice its end, so only tasks that
+have begun are cancelled.
 """
 
 import asyncio
@@ -26,6 +30,8 @@ class InFlight:
         self._tasks: dict[Task, None] = {}
         self._cancelled: set[Task] = set()
         self._evicting = False
+        self._started = 0
+        """Number of tasks started so far."""
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -36,12 +42,14 @@ class InFlight:
         # with a name: asyncio would format one for every task
         task = loop.create_task(self._run(work), name="query")
         self._tasks[task] = None
-        if len(self._tasks) > self._limit and not self._evicting:
-            self._evicting = True
-            # two iterations later: a task that need not wait has finished by then,
-            # so that no other is evicted for it
-            loop.call_soon(loop.call_soon, self._evict)
+        self._started += 1
+        if len(self._tasks) > self._limit:
+            self._evict_soon()
         return task
+
+    def cancel(self, task: Task) -> None:
+        """Cancel ``task`` as soon as it has begun."""
+        asyncio.get_running_loop().call_soon(task.cancel)
 
     async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -54,14 +62,27 @@ class InFlight:
             self._tasks.pop(task, None)
             self._cancelled.discard(task)
 
-    def _evict(self) -> None:
+    def _evict_soon(self) -> None:
+        """Evict two iterations later: a task that need not wait has ended by then."""
+        if not self._evicting:
+            self._evicting = True
+            asyncio.get_running_loop().call_soon(self._evict_next)
+
+    def _evict_next(self) -> None:
+        asyncio.get_running_loop().call_soon(self._evict, self._started)
+
+    def _evict(self, begun: int) -> None:
+        """Evict the oldest of the first ``begun`` tasks, which have begun."""
         self._evicting = False
-        while len(self._tasks) > self._limit:
+        not_begun = self._started - begun
+        for _ in range(len(self._tasks) - not_begun - self._limit):
             oldest = next(iter(self._tasks))
             del self._tasks[oldest]
             self._cancelled.add(oldest)
             oldest.cancel()
             self._on_evict()
+        if len(self._tasks) > self._limit:
+            self._evict_soon()
 
     async def settle(self, limit_s: float) -> None:
         """Wait until the tasks of this moment have ended, ``limit_s`` seconds at most.
