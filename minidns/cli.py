@@ -68,7 +68,7 @@ PROGRAM = Program(
     "minidns",
     COMMANDS,
     serve.parser,
-    lambda parser, argv: serve.run(parser.parse(argv)),
+    lambda parser, argv: serve.run(parser.parse(argv), "minidns: "),
     serve.show_version,
     ("--kubeconfig", "--context", "-n", "--namespace"),
     _COMPLETERS,

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from argparse import SUPPRESS
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from minidns import __version__, cli
 from minidns.commands import trial_export
 from minidns.text.arguments import help_of
+from minidns.text.program import BUILT_IN
 from sim import __main__ as sim
 from tests.process import mentions
 from tests.table import table
@@ -55,7 +57,11 @@ PROGRAMS = {program.name: program for program in (cli.PROGRAM, sim.PROGRAM)}
 PARSERS = {
     f"{program.name} {name}".rstrip(): parser
     for program in PROGRAMS.values()
-    for name, parser in {"": program.parser(), **{c.name: c.load().parser() for c in program.commands}}.items()
+    for name, parser in {
+        "": program.parser(),
+        **{c.name: c.load().parser() for c in program.commands},
+        **{name: program.built_in(name) for name in BUILT_IN},
+    }.items()
 }
 PARSERS["minidns trial export"] = trial_export.parser()
 """The parsers of all commands, by what is typed."""
@@ -81,7 +87,15 @@ WRONG = [
     ("minidns probe 10.0.0.1", 2, "--name --names minidns probe --help"),
     ("minidns probe 10.0.0.1 --name a -t AAA", 2, "-t AAA type"),
     ("minidns relay kube-dns", 2, "kube-dns server svc/NAME"),
-    ("minidns completion tcsh", 2, "bash zsh fish minidns --help"),
+    ("minidns completion tcsh", 2, "tcsh bash zsh fish minidns completion --help"),
+    ("minidns completion", 2, "shell minidns completion --help"),
+    ("minidns version now", 2, "now minidns version --help"),
+    ("minidns help up down", 2, "down minidns help --help"),
+    ("minidns unenrol a b c", 2, "a/b/c deploy/NAME minidns unenrol --help"),
+    ("minidns enrol pods web --all", 1, "kubeconfig"),
+    ("minidns enrol jobs web --all", 2, "jobs/web deploy/NAME"),
+    ("minidns-sim resolve web AAA", 2, 'AAA SRV "AAAA"'),
+    ("minidns-sim walk shop/cart web --fault blah", 2, "blah lose"),
     ("minidns status --diffs", 2, "--diffs --diff minidns status --help"),
     ("minidns enrol deploy/web --al", 2, "--al --all"),
     ("minidns --confg x", 2, "--confg minidns --help"),
@@ -177,6 +191,87 @@ def test_what_is_wrong(line: str, status: int, cause: str, capsys: Capture) -> N
     if status == 2:  # the one line that matters, and where the help is
         assert len(lines) == 2
         assert re.match("see minidns(-sim)? ", lines[1])
+
+
+MISSING = 1
+"""Exit status of a command whose cluster, file or server is missing; some have an answer that is 1."""
+
+
+def said_once(text: str) -> bool:
+    """Return whether no part of an error is said twice in a row, as in ``blah: blah: ...``."""
+    parts = text.splitlines()[0].split(": ")
+    return all(a.split()[-1:] != b.split()[-1:] for a, b in pairwise(parts))
+
+
+@table("name", PARSERS)
+def test_a_wrong_word_or_flag_of_every_command(name: str, capsys: Capture) -> None:
+    surplus = ["of", "too", "many", "words"]
+    for words in (["--nosuch"], [*surplus, *surplus, "--nosuch"], ["-"], [*surplus, *surplus]):
+        if words == ["-"] and name in ("minidns check", "minidns-sim fault"):
+            continue  # standard input; in a fault's words
+        if name == "minidns-sim" and "--nosuch" not in words:
+            continue  # the first word is a command
+        status = run_words(*name.split(), *words)
+        err = capsys.readouterr().err
+        assert status in (2, 4) or (status == MISSING and "--nosuch" not in words), words
+        assert err.startswith((f"{name}: ", "minidns: ", "minidns-sim: ")), words
+        assert said_once(err), words
+        assert not PYTHON.search(err), words
+        assert len(err.splitlines()) == (2 if status == 2 else 1), words
+
+
+KUBECONFIGS = {
+    # file: what it has, words of the cause
+    "yaml": (b"a: [1\n b: {", "yaml line 2 column"),
+    "list": (b"- 1\n", "list form"),
+    "empty": (b"", "empty form"),
+    "binary": (b"\xff\xfe\x00", "binary UTF-8"),
+    "control": (b"a: \x00\n", "control character"),
+    "folder": (None, "folder directory"),
+    "down": (
+        b'{clusters: [{name: x, cluster: {server: "http://127.0.0.1:1"}}], users: [{name: x, user: {}}],'
+        b" contexts: [{name: x, context: {cluster: x, user: x}}], current-context: x}",
+        "127.0.0.1:1 refused",
+    ),
+    "down --context y": (None, "y does not exist down"),
+}
+USED = {
+    "minidns clone": "",
+    "minidns enrol": "deploy/web --all",
+    "minidns unenrol": "deploy/web",
+    "minidns status": "",
+    "minidns probe": "svc/kube-dns --name a",
+    "minidns relay": "svc/kube-dns",
+    "minidns compare": "svc/kube-dns svc/kube-dns-2 --name a",
+    "minidns trial": "run --name a",
+    "minidns web": "--port 0",
+    "minidns up": "",
+    "minidns": "",
+}
+"""Commands with a kubeconfig, and the rest of a line that is right."""
+
+
+def test_every_command_with_a_kubeconfig_is_in_the_table() -> None:
+    assert {name for name, parser in PARSERS.items() if "--kubeconfig" in parser.flags()} == set(USED)
+
+
+@pytest.mark.parametrize("name", USED)
+def test_a_kubeconfig_that_is_of_no_use(name: str, folder: Path, capsys: Capture) -> None:
+    for file, (content, cause) in KUBECONFIGS.items():
+        if content is not None:
+            (folder / file).write_bytes(content)
+        elif file == "folder":
+            (folder / file).mkdir()
+        if file == "down" and name in ("minidns", "minidns up"):
+            continue  # they wait for the cluster
+        assert run(f"{name} {USED[name]} --kubeconfig {file}") in (1, 4), file
+        out, err = capsys.readouterr()
+        (line,) = err.splitlines()
+        assert line.startswith(f"{name}"), file
+        assert mentions(line, f"{cause} --kubeconfig --context"), file
+        assert line.rpartition("; ")[2].startswith("--kubeconfig"), file  # what to do comes last
+        assert "\\n" not in line
+        assert not PYTHON.search(out + err), file
 
 
 UNREADABLE = {

@@ -105,7 +105,7 @@ def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 BROKEN = [
     (".:0 {\n foo\n}\n", "Corefile:2 - Error during parsing: Unknown directive 'foo'"),
-    (".:0 {\n forwrd . 192.0.2.1\n}\n", "(did you mean 'forward'?)"),
+    (".:0 {\n forwrd . 192.0.2.1\n}\n", "did you mean 'forward'?"),
     (".:0 {\n errors\n", "Corefile:2 - Syntax error: Unexpected token"),
     (".:0 {\n etcd\n}\n", "plugin/etcd: not supported by minidns"),
     (".:0 {\n cache 0\n}\n", "cache TTL can not be zero or negative: 0"),

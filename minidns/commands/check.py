@@ -77,7 +77,7 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> int:
     """Check the file that ``argv`` names; return 0 when it can be served, else 1."""
     args = parser().parse(argv)
-    name, text = "/dev/stdin" if args.file == "-" else args.file, ""
+    name, text = "standard input" if args.file == "-" else args.file, ""
     try:
         text = serve.read_stdin() if args.file == "-" else edges.Disk().read(name)
         report = asyncio.run(_check(text, name, args.port, args.release))

@@ -14,13 +14,13 @@ from minidns.dns import names
 from minidns.dns.model import Question
 from minidns.dns.rdata import type_number
 from minidns.kubernetes.documents import Documents
-from minidns.kubernetes.resources import ApiError
+from minidns.kubernetes.resources import ApiError, Unreachable
 from minidns.probe import questions, servers
 from minidns.probe.lookup import Form
 from minidns.probe.questions import WrongLine
 from minidns.probe.servers import NoServer, Target
 from minidns.second_dns import session
-from minidns.text.arguments import Parser
+from minidns.text.arguments import CHOOSE_CLUSTER, Parser
 from minidns.text.files import describe
 from minidns.upstream.upstream import joined
 
@@ -255,6 +255,9 @@ def run(name: str, command: Callable[[], Coroutine[None, None, int]]) -> int:
     """Run the command called ``name``; return its exit status."""
     try:
         return asyncio.run(command())
-    except (Unusable, NoServer, WrongLine, ApiError, ConfigError) as error:
-        print(f"minidns {name}: {error}", file=sys.stderr)
-        return UNANSWERED
+    except (ConfigError, Unreachable) as error:
+        problem = f"{error}; {CHOOSE_CLUSTER}"
+    except (Unusable, NoServer, WrongLine, ApiError) as error:
+        problem = str(error)
+    print(f"minidns {name}: {problem}", file=sys.stderr)
+    return UNANSWERED

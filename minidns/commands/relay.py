@@ -11,13 +11,13 @@ from random import Random
 
 from minidns.commands import lookups
 from minidns.corefile.errors import ConfigError
-from minidns.kubernetes.resources import ApiError
+from minidns.kubernetes.resources import ApiError, Unreachable
 from minidns.probe import servers
 from minidns.probe.relay import Passed, relay
 from minidns.probe.servers import NoServer, Target
 from minidns.second_dns import session
 from minidns.system.stdin import standard_input
-from minidns.text.arguments import Parser
+from minidns.text.arguments import CHOOSE_CLUSTER, Parser
 from minidns.text.files import describe
 from minidns.text.terminal import escaping
 from minidns.upstream.upstream import joined
@@ -84,7 +84,9 @@ def main(argv: Sequence[str]) -> int:
     lookups.check_servers(arguments, args.servers)
     try:
         return asyncio.run(_run(args))
-    except (NoServer, ApiError, ConfigError) as error:
+    except (ConfigError, Unreachable) as error:
+        print(f"minidns relay: {error}; {CHOOSE_CLUSTER}", file=sys.stderr)
+    except (NoServer, ApiError) as error:
         print(f"minidns relay: {error}", file=sys.stderr)
     except OSError as error:
         listen = args.listen.label

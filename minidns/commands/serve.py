@@ -177,7 +177,7 @@ def run(
 ) -> int:
     """Serve as ``args`` of the parser say; return the exit status; see ``main``."""
     if args.words:
-        return _fail(f"extra command line arguments: [{' '.join(args.words)}]")
+        return _fail(f"{prefix}extra command line arguments: [{' '.join(args.words)}]")
     if args.version:
         return show_version()
     if args.plugins:
@@ -209,7 +209,7 @@ def run(
         server = Server(settings, edges.real(metrics), metrics, on_start)
         return asyncio.run(server.run())
     except ConfigError as exc:
-        hint = f" ({exc.hint})" if exc.hint else _another_port(exc.__cause__, args)
+        hint = f"; {exc.hint}" if exc.hint else _another_port(exc.__cause__, args)
         return _fail(f"{prefix}{exc}{hint}")
     except OSError as exc:
         return _fail(prefix + describe(exc))
@@ -248,7 +248,7 @@ def read_stdin() -> str:
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as exc:
-        raise ConfigError("/dev/stdin: the Corefile is not UTF-8 text") from exc
+        raise ConfigError("standard input: the Corefile is not UTF-8 text") from exc
 
 
 def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":

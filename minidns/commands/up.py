@@ -69,8 +69,8 @@ def main(argv: Sequence[str]) -> int:
     kubeconfig = named or usual_kubeconfig(os.environ)
     if os.pathsep in kubeconfig and not args.kubeconfig:
         return _fail(
-            f"KUBECONFIG names several files: {kubeconfig} (make one of them:"
-            " kubectl config view --flatten >FILE; then minidns up --kubeconfig FILE)"
+            f"KUBECONFIG names several files: {kubeconfig}; kubectl config view"
+            " --flatten >FILE makes one of them, for minidns up --kubeconfig FILE"
         )
     return _split(args, kubeconfig) if args.split_dns else _serve(args, kubeconfig)
 

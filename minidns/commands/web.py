@@ -65,6 +65,6 @@ async def _serve(args: argparse.Namespace, cluster: session.Session) -> int:
             kept = token.kept(token.state_folder("minidns"))
             await serve(source, events, kept, args.port)
     except OSError as error:
-        text = f"{describe(error)} (--port 0 takes a free port)"
+        text = f"{describe(error)}; --port 0 takes a free port"
         raise session.Refusal(text) from None
     return 0

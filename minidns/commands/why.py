@@ -222,18 +222,12 @@ def _details(plugin: str, details: Mapping[str, Any]) -> Iterator[str]:
 def _in_words(value: object) -> str:
     """Return a JSON value in words: fields with commas, yes and no.
 
-    >>> _in_words({"to": "192.0.2.1:53", "down": False, "failed_checks": 0})
-    'to 192.0.2.1:53, not down, failed checks 0'
+    >>> _in_words({"to": "192.0.2.1", "is_up": True})
+    'to: 192.0.2.1, is up: yes'
     """
     if isinstance(value, dict):
-        return ", ".join(_field(key, inner) for key, inner in value.items())
+        fields = ((key.replace("_", " "), inner) for key, inner in value.items())
+        return ", ".join(f"{key}: {_in_words(inner)}" for key, inner in fields)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "unknown" if value is None else str(value)
-
-
-def _field(key: str, value: object) -> str:
-    word = key.replace("_", " ")
-    if isinstance(value, bool):
-        return word if value else f"not {word}"
-    return f"{word} {_in_words(value)}"

@@ -80,7 +80,7 @@ class Explanation:
         for near in self.cause.near:
             yield f"  perhaps: {near}"
         for obj in self.objects:
-            yield f"  from {obj}"
+            yield f"  {'from ' if obj.found else ''}{obj}"
         yield "synced" if self.synced else "not synced yet"
         for kind in self.kinds:
             yield f"  {kind}"

@@ -31,7 +31,7 @@ from minidns.kubernetes import credentials
 from minidns.kubernetes.credentials import Cluster, Configuration
 from minidns.kubernetes.decode import printable
 from minidns.kubernetes.list_watch import DEADLINES, Deadlines, HttpListWatch, cause
-from minidns.kubernetes.resources import Access, ApiError, Resource
+from minidns.kubernetes.resources import Access, ApiError, Resource, Unreachable
 from minidns.kubernetes.watch_metrics import RequestMetrics, status_label
 from minidns.metrics.registry import Metrics
 from minidns.text import foreign
@@ -118,7 +118,7 @@ class _Request(NamedTuple):
     """Media type of the body."""
 
 
-class _TlsError(ApiError):
+class _TlsError(Unreachable):
     """A TLS handshake failed: a certificate is not accepted, or the peer has no TLS."""
 
 
@@ -368,7 +368,7 @@ class Connection:
             return Client(configuration, self._cluster, self._deadlines.connect_s)
         except Exception as error:  # the package raises anything for malformed files
             text = f"no credentials for {self.server}: {credentials.problem(error)}"
-            raise ApiError(text) from error
+            raise Unreachable(text) from error
 
     async def _send(
         self, client: Client, request: _Request, *, timed: bool
@@ -379,7 +379,7 @@ class Connection:
             code = status_label(response.status)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             tls = isinstance(error, aiohttp.ClientSSLError | ssl.SSLError)
-            kind = _TlsError if tls else ApiError
+            kind = _TlsError if tls else Unreachable
             raise kind(f"cannot reach {self.server}: {reason(error)}") from error
         finally:
             duration = monotonic() - started if timed else None

@@ -154,8 +154,13 @@ def problem(error: Exception) -> str:
         return printable(describe(error))
     if isinstance(error, (AttributeError, IndexError, KeyError, TypeError)):
         return "it does not have the form of a kubeconfig"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    if mark := getattr(error, "problem_mark", None):  # of PyYAML
+        at = f"line {mark.line + 1}, column {mark.column + 1}"
+        return printable(f"{at}: {getattr(error, 'problem', '')}")
     text = re.sub(r"\{.*", "...", str(error) or type(error).__name__, flags=re.DOTALL)
-    return printable(text)
+    return printable(" ".join(text.split()))
 
 
 def _require(path: str, hint: str = "") -> None:
@@ -280,7 +285,8 @@ def _require_kubeconfig(path: str) -> None:
         except FileNotFoundError:
             missing += 1
         except OSError as error:
-            raise ConfigError(f"kubeconfig: {reason(error, file)}") from error
+            text = reason(error, file).removeprefix("open ")
+            raise ConfigError(f"kubeconfig {text}") from error
     if missing == len(every):
         raise ConfigError(f"kubeconfig {path}: no such file or directory")
 

@@ -144,6 +144,10 @@ class ApiError(Exception):
         self.retry_after_s = retry_after_s
 
 
+class Unreachable(ApiError):
+    """The API server does not answer at all, or there are no credentials for it."""
+
+
 class ListWatch(Protocol):
     """LIST and WATCH of one resource, at a real or a simulated API server."""
 

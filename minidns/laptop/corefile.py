@@ -15,6 +15,7 @@ from minidns.kubernetes.resources import Access
 from minidns.server.process import Server
 from minidns.system import files
 from minidns.text import foreign
+from minidns.text.arguments import CHOOSE_CLUSTER
 
 _COREFILE = """\
 .:{port} {{
@@ -143,8 +144,7 @@ def cluster(kubeconfig: str, context: str) -> str:
     try:
         found = credentials.find(access, os.environ, credentials.ACCOUNT)
     except ConfigError as error:
-        choice = "choose another: --kubeconfig FILE, --context NAME"
-        raise error.hinting(choice) from error
+        raise error.hinting(CHOOSE_CLUSTER) from error
     return f"{found.context} at {foreign.line(found.server)}"
 
 

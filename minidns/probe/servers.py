@@ -85,7 +85,10 @@ async def from_cluster(api: Documents, text: str, namespace: str) -> list[Target
     path = f"/api/v1/namespaces/{namespace}/services/{name}"
     service = await api.find(path)
     if service is None:
-        raise NoServer(f"{text}: there is no Service {namespace}/{name}")
+        raise NoServer(
+            f"{text}: there is no Service {namespace}/{name}; "
+            f"kubectl get services -n {namespace} lists those that there are"
+        )
     if text.startswith(_SERVICES):
         return [_cluster_ip(service, text)]
     slices = await api.read_objects(

@@ -17,6 +17,7 @@ from minidns.second_dns.objects import (
     POD,
     Ref,
     apply_changes,
+    check_ref,
     controller_of,
     parse_ref,
     ref_of,
@@ -127,6 +128,7 @@ def main(argv: Sequence[str]) -> int:
         args.what = [*args.what, *rest]
     if not args.what:
         arguments.error("KIND/NAME: missing")
+    check_ref(arguments, args.what)
     return session.run(arguments.prog, args, enrol)
 
 

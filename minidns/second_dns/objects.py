@@ -15,6 +15,7 @@ import yaml
 from minidns.kubernetes.decode import printable
 from minidns.kubernetes.documents import Json
 from minidns.second_dns.session import Refusal
+from minidns.text.arguments import Parser
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -86,6 +87,14 @@ def ref_of(obj: Json) -> Ref:
     """
     meta = obj["metadata"]
     return Ref(_BY_NAME[obj["kind"]], meta.get("namespace", ""), meta["name"])
+
+
+def check_ref(arguments: Parser, words: Sequence[str]) -> None:
+    """Exit with status 2 if ``words`` are no KIND/NAME or KIND NAME."""
+    try:
+        parse_ref("/".join(words), "default")
+    except Refusal as error:
+        arguments.error(str(error))
 
 
 def parse_ref(word: str, namespace: str) -> Ref:

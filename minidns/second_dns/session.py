@@ -17,15 +17,23 @@ from minidns.corefile.blocks import ConfigError
 from minidns.corefile.values import duration
 from minidns.kubernetes import client as api
 from minidns.kubernetes.documents import Documents, Refused
-from minidns.kubernetes.resources import Access, ApiError, usual_kubeconfig
+from minidns.kubernetes.resources import (
+    Access,
+    ApiError,
+    Unreachable,
+    usual_kubeconfig,
+)
 from minidns.text import terminal
-from minidns.text.arguments import Parser
+from minidns.text.arguments import CHOOSE_CLUSTER, Parser
 
 _DENIED = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<what>[^"]*)" '
     r'in API group "(?P<group>[^"]*)"(?: in the namespace "(?P<where>[^"]*)")?'
 )
 """The message of the RBAC authorizer (Kubernetes, plugin/pkg/auth/authorizer/rbac)."""
+
+_NOT_FOUND = re.compile(r'(?P<what>[a-z.]+) "[^"]*" not found')
+"""The message about an object that does not exist (apimachinery, NewNotFound)."""
 
 
 class Refusal(Exception):
@@ -37,6 +45,9 @@ def explain(refused: Refused) -> Refusal:
     if refused.status == 401:
         return Refusal("the API server does not accept these credentials (401)")
     denied = _DENIED.search(str(refused))
+    if absent := _NOT_FOUND.fullmatch(str(refused)):
+        what = absent["what"]
+        return Refusal(f"{refused}; kubectl get {what} -A lists those that there are")
     if refused.status != 403 or denied is None:
         return Refusal(str(refused))
     return Refusal(
@@ -94,7 +105,8 @@ async def check_namespace(session: Session, namespace: str) -> None:
         return
     if not exists:
         raise Refusal(
-            f"-n {namespace}: there is no such namespace (kubectl get namespaces)"
+            f"-n {namespace}: there is no such namespace; kubectl get namespaces "
+            "lists them"
         )
 
 
@@ -154,8 +166,7 @@ def run(
     except asyncio.CancelledError:
         return ENDED
     except ConfigError as error:
-        choice = "--kubeconfig and --context choose the cluster"
-        print(f"{name}: {error}; {choice}", file=sys.stderr)
+        print(f"{name}: {error}; {CHOOSE_CLUSTER}", file=sys.stderr)
         return 1
 
 
@@ -167,6 +178,8 @@ async def run_command(
         return await command(args, session)
     except Refused as refused:
         problem: Exception = explain(refused)
+    except Unreachable as error:
+        problem = Refusal(f"{error}; {CHOOSE_CLUSTER}")
     except (Refusal, ApiError) as error:
         problem = error
     session.tell(f"{name}: {problem}")

@@ -21,13 +21,15 @@ _EXAMPLES = {
 WATCH_EVERY_S = 2.0
 """Seconds between two looks at the cluster with ``--watch``."""
 COLORS = {
+    "^(DNS|ENROLLED|NAMESPACE) .*": terminal.BOLD,
+    r"\b([1-9]\d*)/\1\b": terminal.GREEN,
     r"\b0/[1-9]\d*\b": terminal.RED,
     r"\(EXPIRED\)": terminal.RED,
     r"^intercepted:": terminal.YELLOW,
     r"^\+.*": terminal.GREEN,
     r"^-.*": terminal.RED,
 }
-"""Colours of DNS services without a ready pod, and of what needs attention."""
+"""Colours of headings, of ready pods and DNS services, and of what needs attention."""
 
 
 def parser() -> Parser:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from minidns.kubernetes.documents import Refused
 from minidns.kubernetes.resources import ApiError
 from minidns.second_dns import objects, session
-from minidns.second_dns.objects import parse_ref, revert_changes
+from minidns.second_dns.objects import check_ref, parse_ref, revert_changes
 from minidns.second_dns.record import Record, find_record, list_records
 from minidns.second_dns.session import Refusal, Session, check_namespace, explain
 from minidns.second_dns.undo import left_as_is, undo, wait_for_rollout
@@ -57,6 +57,8 @@ def main(argv: Sequence[str]) -> int:
     args = arguments.parse(argv)
     if bool(args.what) == (args.all or args.expired):
         arguments.error("one of the arguments KIND/NAME --all --expired is required")
+    if args.what:
+        check_ref(arguments, args.what)
     return session.run(arguments.prog, args, unenrol)
 
 

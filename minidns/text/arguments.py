@@ -20,6 +20,8 @@ CHOICE = re.compile(r"invalid choice: '?(?P<value>.*?)'? \(choose from (?P<known
 FLAG = re.compile(r"--?[A-Za-z]")
 SURROGATES = re.compile("[\ud800-\udfff]")
 """Stand for bytes that are not UTF-8 (PEP 383)."""
+CHOOSE_CLUSTER = "--kubeconfig and --context choose the cluster"
+"""What to do, at the end of an error about a cluster that cannot be asked."""
 MOST_SHOWN = 60
 """limit: known words that an error lists."""
 NO_DEFAULT = (None, False, argparse.SUPPRESS)

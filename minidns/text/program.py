@@ -116,11 +116,14 @@ class Program:
             case "":
                 return self.own_main(self.parser(), rest)
             case "help":
-                return self._help(rest[0] if rest else "help")
+                return self._help(self.built_in("help").parse(rest).command)
             case "version":
+                self.built_in("version").parse(rest)
                 return self.show_version()
             case "completion":
-                return self._completion(rest)
+                shell = self.built_in("completion").parse(rest).shell
+                print(completion.script(self.name, shell), end="")
+                return 0
             case completion.COMMAND:
                 begun = rest[-1] if rest else ""
                 print(completion.reply(self.complete(rest or [""]), begun))
@@ -131,21 +134,34 @@ class Program:
         if command := self.find(name):
             command.load().parser().print_help()
         elif name in BUILT_IN:
+            self.built_in(name).print_help()
+        elif not name:
             self.parser().print_help()
         else:
             return self._unknown(name)
         return 0
 
-    def _completion(self, words: Sequence[str]) -> int:
-        if len(words) == 1 and words[0] in completion.SCRIPTS:
-            print(completion.script(self.name, words[0]), end="")
-            return 0
-        known = ", ".join(completion.SCRIPTS)
-        text = f"a shell is needed: one of {known}"
-        print(
-            f"{self.name} completion: {text}\nsee {self.name} --help", file=sys.stderr
-        )
-        return USAGE
+    def built_in(self, name: str) -> Parser:
+        """Return the parser of ``help``, ``version`` or ``completion``."""
+        line = f"{self.name} {name}"
+        some = self.commands[0].name
+        bash = "~/.local/share/bash-completion/completions"
+        fish = "~/.config/fish/completions"
+        examples = {
+            "help": {line: "all commands", f"{line} {some}": "the flags of a command"},
+            "version": {line: "the versions of minidns and Python"},
+            "completion": {
+                f"{line} bash > {bash}/{self.name}": "for every bash",
+                f"{line} fish > {fish}/{self.name}.fish": "for every fish",
+            },
+        }
+        summary = f"{BUILT_IN[name][:1].upper()}{BUILT_IN[name][1:]}."
+        parser = Parser(line, summary, examples[name])
+        if name == "help":
+            parser.add_argument("command", nargs="?", default="", metavar="COMMAND")
+        if name == "completion":
+            parser.add_argument("shell", choices=completion.SCRIPTS)
+        return parser
 
     def complete(self, words: Sequence[str]) -> Iterator[Candidate]:
         """Yield what may stand at the end of ``words``, those after the program."""

@@ -67,6 +67,21 @@ class Choices:
 
 Document: TypeAlias = Mapping[str, Any]
 """The JSON document of a request or a reply."""
+
+
+def text_of(document: Document, key: str) -> str:
+    """Return a text of a request.
+
+    Raises:
+        Wrong: there is none.
+
+    """
+    value = document.get(key)
+    if not isinstance(value, str):
+        raise Wrong(f"{key}: a text is needed")
+    return value
+
+
 Action: TypeAlias = Callable[[Document], Awaitable[Document]]
 """Carries out a request of the page; raises `Wrong`."""
 Publish: TypeAlias = Callable[[str, Any], None]

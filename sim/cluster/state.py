@@ -64,7 +64,7 @@ def read(folder: Path) -> State:
         socket.create_connection(there, CONNECT_S).close()
     except (OSError, ValueError, TypeError):
         raise NotUp(
-            f"no simulated cluster is up in {folder} (start one: minidns-sim up)"
+            f"no simulated cluster is up in {folder}; minidns-sim up starts one"
         ) from None
     return state
 

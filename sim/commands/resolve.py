@@ -10,11 +10,11 @@ from random import Random
 from typing import NamedTuple
 
 from minidns.dns import names
-from minidns.dns.rdata import type_number
 from minidns.dns.resolv_conf import nameservers
-from minidns.stub.protocol import BOTH, Status
+from minidns.stub.protocol import Status
 from minidns.text.arguments import Parser
 from minidns.text.files import describe
+from minidns.walk.wording import lookup_types
 
 from ..api.status import ApiError
 from ..cluster import state
@@ -168,7 +168,7 @@ def _kind(name: str) -> kinds.Kind:
 
 def _types(words: list[str]) -> tuple[int, ...]:
     try:
-        return tuple(map(type_number, words)) or BOTH
+        return lookup_types(" ".join(words))
     except ValueError as error:
         raise Wrong(str(error)) from None
 

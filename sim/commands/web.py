@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
         return fail("web", f"--setup {args.setup}: {error}")
     except OSError as error:
         of_file = args.setup is not None and error.filename == str(args.setup)
-        hint = "" if of_file else " (--port 0 takes a free port)"
+        hint = "" if of_file else "; --port 0 takes a free port"
         return fail("web", f"{describe(error)}{hint}")
 
 

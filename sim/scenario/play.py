@@ -280,8 +280,8 @@ async def perform(
     command = commands.get(verb)
     if command is None:
         similar = did_you_mean(verb, commands)
-        why = f"unknown command{similar}; the commands: {', '.join(commands)}"
-        return PlayedStep(step, problem=f"{verb}: {why}")
+        why = f'unknown command "{verb}"{similar}'
+        return PlayedStep(step, problem=f"{why}; the commands: {', '.join(commands)}")
     body = "".join(f"{line}\n" for line in step.body)
     try:
         command.check(words, body)

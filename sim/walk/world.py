@@ -65,4 +65,4 @@ async def perform(stage: Stage, steps: Iterable[play.Step]) -> None:
     for step in steps:
         played = await play.perform(stage, step)
         if played.problem:
-            raise WrongWords(f"{step.command}: {played.problem}")
+            raise WrongWords(f"{step.command!r}: {played.problem}")

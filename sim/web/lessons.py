@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from minidns.text.arguments import not_one_of
 from minidns.web.picture import sides
-from minidns.web.source import Action, Document, Option, Wrong
+from minidns.web.source import Action, Document, Option, Wrong, text_of
 
 from ..lesson import session
 from ..lesson.page import Lesson, lessons
@@ -89,7 +89,8 @@ class Lessons:
 
     async def _start(self, document: Document) -> Document:
         """Start a lesson on a fresh cluster; return its page."""
-        language, _, number = str(document.get("lesson")).rpartition("/")
+        wanted = text_of(document, "lesson")
+        language, _, number = wanted.rpartition("/")
         known = {
             (code, str(each.number)): each
             for code in LANGUAGES
@@ -98,7 +99,7 @@ class Lessons:
         lesson = known.get((language or "en", number))
         if lesson is None:
             there = map("/".join, known)
-            raise Wrong(not_one_of(str(document.get("lesson")), there))
+            raise Wrong(not_one_of(wanted, there))
         await self._begin(True)
         taken = self._taken = _Taken(lesson, language or "en")
         page = lesson_html(lesson, taken.language)
@@ -120,7 +121,7 @@ class Lessons:
         taken, number = self._present(document), self._number(document)
         if not taken.lesson.steps[number].has_blank:
             raise Wrong(f"step {number}: this command has no question")
-        text = str(document.get("text")).strip()
+        text = text_of(document, "text").strip()
         await self._play(taken, number)
         said, played = SAID[taken.language], taken.played[number]
 
@@ -144,7 +145,7 @@ class Lessons:
     async def _try(self, document: Document) -> Document:
         """Run a command that the learner typed."""
         self._present(document)
-        line = str(document.get("line")).strip()
+        line = text_of(document, "line").strip()
         if not line:
             raise Wrong(f"a command is needed: {', '.join(COMMANDS)}")
 

@@ -15,6 +15,7 @@ from minidns.web.source import (
     Events,
     Option,
     Wrong,
+    text_of,
 )
 
 from ..api.objects import dig
@@ -153,11 +154,11 @@ class SimulatedSource:
 
     async def _add(self, document: Document) -> Document:
         """Add a fault; its words may be any command of scenarios."""
-        return await self._perform(_text(document, "words"))
+        return await self._perform(text_of(document, "words"))
 
     async def _clear(self, document: Document) -> Document:
         """Remove the fault with these words, or everything that is broken."""
-        words = _text(document, "words")
+        words = text_of(document, "words")
 
         async def work(stage: Stage) -> Document:
             if words:
@@ -175,9 +176,9 @@ class SimulatedSource:
     async def _experiment(self, document: Document) -> Document:
         """Start a fresh cluster with the setup of an experiment."""
         by_id = {each.id: each for each in EXPERIMENTS}
-        experiment = by_id.get(_text(document, "id"))
+        experiment = by_id.get(text_of(document, "id"))
         if experiment is None:
-            raise Wrong(not_one_of(_text(document, "id"), by_id))
+            raise Wrong(not_one_of(text_of(document, "id"), by_id))
         self._lessons.forget()
         await self._cluster.start()
         begun = await self._perform("\n".join(experiment.setup))
@@ -264,10 +265,3 @@ async def _look_up(stage: Stage, number: int) -> None:
     pods = [pod for pod in stage.pods() if pod[0] != "kube-system"]
     pod, name = pods[number % len(pods)], NAMES[number % len(NAMES)]
     await stage.look_up(pod, name, (1, 28))
-
-
-def _text(document: Document, key: str) -> str:
-    value = document.get(key)
-    if not isinstance(value, str):
-        raise Wrong(f"{key}: a text is needed")
-    return value

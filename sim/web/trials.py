@@ -9,7 +9,7 @@ from typing import Any
 from minidns.text.arguments import not_one_of
 from minidns.trial.report.facts import Setup, report
 from minidns.trial.run import Event, Progress
-from minidns.web.source import Document, Publish, Wrong
+from minidns.web.source import Document, Publish, Wrong, text_of
 
 from ..node import fault_words
 from ..trial.causes import CAUSES
@@ -51,7 +51,7 @@ class Trials:
             Wrong: another one runs, or there is no such cause or rate.
 
         """
-        cause, words = str(document.get("plant")), str(document.get("rate"))
+        cause, words = text_of(document, "plant"), text_of(document, "rate")
         if cause not in CAUSES:
             raise Wrong(not_one_of(cause, CAUSES))
         try:

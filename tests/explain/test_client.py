@@ -90,7 +90,7 @@ def test_a_server_that_is_not_minidns(reply: bytes, capsys: pytest.CaptureFixtur
 
 def test_what_other_plugins_tell_is_shown_as_it_is() -> None:
     details = {"forward": {"upstreams": [{"to": "192.0.2.1:53", "down": False}]}, "cache": {}}
-    assert list(lines(report(details=details)))[-2] == "forward upstreams: to 192.0.2.1:53, not down"
+    assert list(lines(report(details=details)))[-2] == "forward upstreams: to: 192.0.2.1:53, down: no"
 
 
 @pytest.mark.parametrize(

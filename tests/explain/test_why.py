@@ -386,7 +386,7 @@ async def test_the_json_form_is_stable() -> None:
         "because: there is no Service nothing in namespace a",
         "  perhaps: one of the Services of namespace a: web",
         "  from Namespace a (resourceVersion 1001, created 2m ago)",
-        "  from no Service a/nothing",
+        "  no Service a/nothing",
         "synced",
         *(f"  {kind}: listed, last heard of 30s ago" for kind in ("services", "namespaces", "endpointslices")),
     ]

@@ -297,8 +297,16 @@ def _explanation(
                 "failed_checks": proxy.failed_checks,
             }
             for proxy in proxies
-        ]
+        ],
+        "text": [_state(proxy) for proxy in proxies],
     }
+
+
+def _state(proxy: Proxy) -> str:
+    """Return the state of an upstream in a line for people."""
+    count = proxy.failed_checks
+    failed = f", {count} failed health check{'s' * (count > 1)}" if count else ""
+    return f"upstream {proxy.upstream}: {'down' if proxy.is_down else 'up'}{failed}"
 
 
 def order_by(

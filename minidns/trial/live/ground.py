@@ -87,7 +87,10 @@ async def _check_exists(session: Session, kind: Kind, flag: str, name: str) -> N
     except Refused:
         return
     if found is None:
-        raise Refusal(f"{flag} {name}: the cluster has no such {kind.name.lower()}")
+        raise Refusal(
+            f"{flag} {name}: the cluster has no such {kind.name.lower()}; kubectl get "
+            f"{kind.plural} lists those that there are"
+        )
 
 
 async def _check_rights(session: Session, needed: tuple[Right, ...]) -> None:

@@ -202,6 +202,11 @@ async def test_a_fault_strikes_is_counted_and_is_mended(client: Client) -> None:
         pytest.param("lookups", {"count": "many"}, "count", id="not a number"),
         pytest.param("trial", {"plant": "gremlins", "rate": "1/10"}, "interceptor", id="an unknown cause: those there are"),
         pytest.param("trial", {"plant": "path", "rate": "often"}, "often", id="not a rate"),
+        pytest.param("lesson", {}, "lesson: ", id="no lesson"),
+        pytest.param("lesson", {"lesson": None}, "lesson: ", id="null for a lesson"),
+        pytest.param("trial", {"plant": "path"}, "rate: ", id="no rate"),
+        pytest.param("trial", {"rate": "1/10"}, "plant: ", id="no cause"),
+        pytest.param("experiment", {}, "id: ", id="no experiment"),
         pytest.param("destroy", {}, "experiment", id="an unknown action: those there are"),
     ],
 )  # fmt: skip
