@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from minidns.dns import names
 from minidns.dns.model import Name, Rdata, RRset
-from minidns.dns.rdata import COMPRESSED, pieces
+from minidns.dns.rdata import COMPRESSED, LAYOUT, pieces
 
 FIXED = struct.Struct("!HHIH")
 """Type, class, TTL and length of a record."""
@@ -137,7 +137,7 @@ class Records:
 
     def _add_rrset(self, owner: bytes, rrset: RRset) -> int:
         """Add records until one does not fit; return the number of those added."""
-        fixed = FIXED.pack(rrset.rtype, rrset.rclass, rrset.ttl, 0)
+        fixed = FIXED.pack(rrset.rtype, rrset.rclass, rrset.ttl, 0)[:-2]
         written = b""
         for number, data in enumerate(rrset.rdata):
             start = len(self._out)
@@ -154,8 +154,12 @@ class Records:
         return len(rrset.rdata)
 
     def _add_data(self, rtype: int, data: Rdata) -> None:
-        """Add the data of a record, and correct the length before it."""
-        at = len(self._out)
+        """Add ``data`` and its length."""
+        if rtype not in LAYOUT:  # it holds no names
+            self._out += len(data).to_bytes(2) + data
+            return
+        at = len(self._out) + 2
+        self._out += b"\0\0"
         compress = rtype in COMPRESSED
         for part, is_name in pieces(rtype, data):
             if is_name:
