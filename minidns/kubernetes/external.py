@@ -158,7 +158,7 @@ class ExternalLookup:
         pod_names = self._options.endpoint_pod_names
         candidates = _candidates(objects, question.zone, pod_names)
         chosen, seen, partial = question.window.cut(
-            candidates, lambda candidate: candidate[1] != NO_PORT.number
+            candidates, lambda one: one[:2] if one[1] != NO_PORT.number else None
         )
         weight = max(1, WEIGHT // max(1, seen))
         answer: dict[Rdata, None] = {}

@@ -50,6 +50,8 @@ MIN_CANDIDATES = 101
 _TRIES = 16
 _SMALLEST = {A: 16, AAAA: 28, SRV: 29}
 """Bytes of the smallest record of a type in a reply, its owner compressed."""
+_SRV_SIZE = 19
+"""Bytes of an SRV record, its owner compressed, beside the text of its target."""
 _FAMILIES = {
     A: Endpoints.A | Endpoints.NAMES,
     AAAA: Endpoints.AAAA | Endpoints.NAMES,
@@ -66,6 +68,8 @@ class Window(NamedTuple):
     random: Random = Random()
     ports: bool = False
     """Whether records are made of ports (SRV); only ports with a number make one."""
+    size: int = 2**62
+    """Bytes of the reply."""
 
     def wants(self, one: EndpointSlice) -> bool:
         """Return whether ``one`` has endpoints and ports that records are made of."""
@@ -110,16 +114,26 @@ class Window(NamedTuple):
         yield first, [end for end in endpoints[:at] if end.ready]
 
     def cut(
-        self, candidates: Iterator[T], is_wanted: Callable[[T], bool]
+        self, candidates: Iterator[T], srv_of: Callable[[T], tuple[Name, int] | None]
     ) -> tuple[list[T], int, bool]:
-        """Return enough wanted candidates, the number seen, and whether more follow."""
+        """Return enough candidates, the number seen, and whether more follow.
+
+        ``srv_of`` returns target and port of the SRV record that a candidate makes,
+        None if it makes none. Enough is more than the reply holds.
+        """
         chosen: list[T] = []
-        seen = 0
+        records: set[tuple[Name, int]] = set()
+        seen = size = 0
         for seen, candidate in enumerate(candidates, 1):  # returned
-            if is_wanted(candidate):
-                if len(chosen) == self.limit:
-                    return chosen, seen, True
-                chosen.append(candidate)
+            record = srv_of(candidate)
+            if record is None:
+                continue
+            if size > self.size and len(chosen) >= MIN_CANDIDATES:
+                return chosen, seen, True
+            chosen.append(candidate)
+            if record not in records:
+                records.add(record)
+                size += _SRV_SIZE + len(record[0])
         return chosen, seen, False
 
 
@@ -137,7 +151,7 @@ def window(qtype: int, size: int, random: Random) -> Window:
     if smallest is None:  # no more than one record, or none
         return Window(MIN_CANDIDATES, _ANY, random)
     limit = max(MIN_CANDIDATES, size // smallest + 1)
-    return Window(limit, _FAMILIES[qtype], random, qtype == SRV)
+    return Window(limit, _FAMILIES[qtype], random, qtype == SRV, size)
 
 
 class ClusterQuestion(Struct, frozen=True):

@@ -84,19 +84,20 @@ def service_records(
     in the query.
     """
 
-    def has_record(candidate: _Candidate) -> bool:
+    def srv_of(candidate: _Candidate) -> tuple[str, int] | None:
         # with strict, unnamed ports have no record (DNS spec 2.3.2, 2.4.2)
-        _, port, _ = candidate
-        return port.number != NO_PORT.number and bool(port.name or not options.strict)
+        target, port, _ = candidate
+        if port.number == NO_PORT.number or (options.strict and not port.name):
+            return None
+        return target, port.number
 
-    candidates = _candidates(objects, options.endpoint_pod_names)
-    chosen, seen, partial = window.cut(candidates, has_record)
+    candidates = _candidates(objects, zone, options.endpoint_pod_names)
+    chosen, seen, partial = window.cut(candidates, srv_of)
     # counted before duplicates and ports without a number are left out (CoreDNS)
     weight = max(1, WEIGHT // seen) if seen else WEIGHT
     answer: dict[Rdata, None] = {}
     additional: dict[tuple[str, int], dict[Rdata, None]] = {}
-    for relative, port, (rtype, data) in chosen:
-        target = within(relative, zone)
+    for target, port, (rtype, data) in chosen:
         try:
             answer[srv(0, weight, port.number, target)] = None
         except ValueError:  # an endpoint's name that no message can hold
@@ -110,12 +111,15 @@ def service_records(
     return srvs, extra, partial or objects.partial
 
 
-def _candidates(objects: FoundObjects, pod_names: bool) -> Iterator[_Candidate]:
+def _candidates(
+    objects: FoundObjects, zone: str, pod_names: bool
+) -> Iterator[_Candidate]:
     for group in objects.groups:
         names_of = targets(group, objects.owner, pod_names)
-        for target, host in zip(names_of, group.hosts, strict=True):
+        for relative, host in zip(names_of, group.hosts, strict=True):
             record = record_of(host)
             if record is not None:  # an SRV target is never an alias (CoreDNS)
+                target = within(relative, zone)
                 for port in group.ports:
                     yield _Candidate(target, port, record)
 

@@ -197,6 +197,30 @@ def test_work_does_not_grow_with_the_service(name: str, qtype: str) -> None:
         assert count <= room.limit + 100
 
 
+def srv_of(cluster: made.Cluster, name: str, size: int) -> tuple[int, bool]:
+    """Return the number of SRV records of ``name``, and whether there are more."""
+    srv = type_number("SRV")
+    asked = ClusterQuestion(name, srv, ZONE, ZONE, name, window(srv, size, Random(1)))
+    answer = cluster.answers.answer(asked)
+    return sum(len(one.rdata) for one in answer.answer if isinstance(one, RRset)), answer.partial
+
+
+@table("name", [HEADLESS, f"_http._tcp.{HEADLESS}"])
+def test_hardly_more_srv_are_made_than_are_sent(name: str) -> None:
+    number, partial = srv_of(huge(), name, 65535)
+    wire = sent(huge(), name, "SRV", 65535)
+    message = dns.message.from_wire(wire, one_rr_per_rrset=True)
+    assert partial
+    assert is_cut(message)
+    assert len(message.answer) <= number <= len(message.answer) + 20  # names differ in length
+
+
+def test_an_endpoint_in_two_slices_takes_the_place_of_none() -> None:
+    """While endpoints move to another slice, both have them."""
+    ends = " ".join(addresses(600))
+    assert srv_of(service(ends, ends), HEADLESS, 65535) == (600, False)
+
+
 def test_ports_count_as_well() -> None:
     ports = " ".join(f"p{n}:{n}" for n in range(1, 2000))
     cluster = large(200, ports=ports)
