@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -22,6 +23,8 @@ def main() -> int:
     args = _arguments()
     if args.command == "report":
         return report.main(args.folder, args.document)
+    # a job in the background ignores SIGINT, and so would the processes it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.sched_setaffinity(0, {LOAD_CORE} & os.sched_getaffinity(0) or {0})
     figures = Figures(Machine.here(), {}, [])
     print(figures.machine, flush=True)
@@ -81,8 +84,8 @@ def _add_plan(parser: argparse.ArgumentParser, plan: Plan) -> None:
         nargs="+",
         default=[],
         metavar="PART",
-        help="workloads, speed, mix-changing, half-capacity, expiring, memory, changes,"
-        " many, small, simulation",
+        help="workloads, speed, dot, mix-changing, half-capacity, expiring, memory,"
+        " changes, many, small, simulation",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write them here too")
 

@@ -23,6 +23,8 @@ PER_HEADLESS = 5
 SPACES = 100
 MANY, PER_SLICE = "many", 100
 """The name of the headless Service with many endpoints, and endpoints of its slices."""
+ALIAS, ALIAS_TARGET = "outside", "www-0.example.org"
+"""The name of the Service of type ExternalName, and the name that it leads to."""
 STRIDE = 32
 """Pod addresses between those of two Services."""
 
@@ -78,6 +80,7 @@ def objects(services: int, endpoints: int, many: int = 0) -> Iterator[Json]:
             "metadata": {"name": f"team-{number}"},
             "status": {"phase": "Active"},
         }
+    yield _alias()
     for number, count in enumerate(endpoints_of(services, endpoints)):
         yield _service(number)
         yield slice_of(number, count)
@@ -124,6 +127,16 @@ def _service(number: int) -> Json:
             "sessionAffinity": "None",
         },
         "status": {"loadBalancer": {}},
+    }
+
+
+def _alias() -> Json:
+    """Return a Service of type ExternalName."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": ALIAS, "namespace": namespace(0)},
+        "spec": {"type": "ExternalName", "externalName": ALIAS_TARGET},
     }
 
 

@@ -83,6 +83,7 @@ GOALS = (
         for what in ("new-endpoints", "chain-a", "chain-srv", "chain-ptr")
     ),
     _below_coredns("chain-headless", "2/3 of", 2 / 3),
+    _below_coredns("chain-alias", "2/3 of", 2 / 3),
     _below_coredns("external-cached", "1/2.5 of", 1 / 2.5),
     _below_coredns("external-new", "", 1.0),
     _below_coredns("external-alias", "", 1.0),
@@ -91,6 +92,7 @@ GOALS = (
     _below_coredns("tcp", "", 1.0),
     _below_coredns("nodelocal", "", 1.0),
     _below_coredns("tcp-once", "", 1.0),
+    _below_coredns("dot", "", 1.0),
     *(
         goal
         for what in ("many-a", "many-srv", "many-a-tcp", "many-srv-tcp")

@@ -1,7 +1,8 @@
-"""The load generator over TCP: connections with pipelined queries, or one each."""
+"""The load generator over TCP and TLS: connections with queries in flight, or one."""
 
 import selectors
 import socket
+import ssl
 import sys
 import time
 
@@ -17,6 +18,8 @@ class Connection:
     def __init__(self, options: Options, tally: Tally) -> None:
         self.sock = socket.create_connection(("127.0.0.1", options.port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if options.tls:
+            self.sock = _CONTEXT.wrap_socket(self.sock)
         self.open: dict[int, tuple[Ask, float]] = {}
         self._asks = options.asks
         self._tally = tally
@@ -40,10 +43,7 @@ class Connection:
             SystemExit: the server closed the connection.
 
         """
-        data = self.sock.recv(65536)
-        if not data:
-            raise SystemExit("the server closed a connection that was in use")
-        data = self._rest + data
+        data = self._rest + self._read()
         now, at, count = time.perf_counter(), 0, 0
         while at + 2 <= len(data):
             end = at + 2 + int.from_bytes(data[at : at + 2])
@@ -55,6 +55,18 @@ class Connection:
             at, count = end, count + 1
         self._rest = data[at:]
         return count
+
+    def _read(self) -> bytes:
+        data = self.sock.recv(65536)
+        if not data:
+            raise SystemExit("the server closed a connection that was in use")
+        while isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+            data += self.sock.recv(65536)  # select(2) does not see decrypted bytes
+        return data
+
+
+_CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_CONTEXT.check_hostname, _CONTEXT.verify_mode = False, ssl.CERT_NONE
 
 
 def run(options: Options, tally: Tally) -> None:

@@ -16,7 +16,7 @@ from random import SystemRandom
 SERVER_CORE, LOAD_CORE = 0, 1
 CORES = os.sched_getaffinity(0)
 """The usable cores, read before the bench pins itself to one of them."""
-START_S = 120.0
+START_S = 600.0
 """Maximum seconds until a server is ready."""
 
 
@@ -27,6 +27,8 @@ class Subject:
     name: str
     port: int
     pid: int
+    tls_port: int = 0
+    """The port of DNS over TLS; 0 without."""
     probes: tuple[str, ...] = ()
     """URLs of health and readiness."""
     is_dns: bool = True
@@ -174,7 +176,7 @@ def running(
     began = time.monotonic()
     with process(command, SERVER_CORE) as started:
         probes = tuple(filter(None, (ready.health_url, ready.url)))
-        subject = Subject(name, port, started.pid, probes, is_dns)
+        subject = Subject(name, port, started.pid, probes=probes, is_dns=is_dns)
         while not ready.holds(port):
             if started.poll() is not None:
                 errors = started.stderr.read() if started.stderr else b""

@@ -12,7 +12,7 @@ from bench.servers import MINIDNS, Place
 from bench.suite import MIX, Say
 from bench.workloads import WORKLOADS
 
-SIZES = (100, 1_000, 10_000, 50_000)
+SIZES = (100, 1_000, 10_000, 50_000, 100_000)
 ENDPOINTS = 15
 """Endpoints per Service."""
 CHANGES = 500

@@ -46,7 +46,7 @@ COREFILE = """\
 MINIDNS = f"{shlex.quote(sys.executable)} -m minidns -conf {{corefile}} -explain off"
 """The command of this tree's minidns."""
 
-BUILD_S = 300.0
+BUILD_S = 900.0
 """How long the simulated API server may take to make its objects."""
 
 
@@ -92,12 +92,18 @@ def place(
 
 
 @contextlib.contextmanager
-def serving(name: str, template: str, at: Place) -> Iterator[Subject]:
-    """Run a DNS server; ``{corefile}`` in its command is the path of its Corefile."""
-    port, health, ready, metrics = (free_port() for _ in range(4))
+def serving(
+    name: str, template: str, at: Place, *, tls: bool = False
+) -> Iterator[Subject]:
+    """Run a DNS server; ``{corefile}`` in its command is the path of its Corefile.
+
+    With ``tls`` it serves DNS over TLS, too.
+    """
+    port, health, ready, metrics, tls_port = (free_port() for _ in range(5))
     corefile = at.folder / f"Corefile.{port}"
+    text = _with_tls(COREFILE, at, tls_port) if tls else COREFILE
     corefile.write_text(
-        COREFILE.format(
+        text.format(
             port=port,
             health=health,
             ready=ready,
@@ -111,7 +117,15 @@ def serving(name: str, template: str, at: Place) -> Iterator[Subject]:
     when = Ready(last, f"{here}:{ready}/ready", f"{here}:{health}/health")
     command = shlex.split(template.format(corefile=corefile))
     with running(name, command, port, when) as subject:
+        subject.tls_port = tls_port if tls else 0
         yield subject
+
+
+def _with_tls(corefile: str, at: Place, port: int) -> str:
+    """Return ``corefile`` with a key for DNS over TLS; any certificate will do."""
+    certificate, key = at.folder / "api.crt", at.folder / "api.key"
+    keys = f".:{{port}} tls://.:{port} {{{{\n    tls {certificate} {key}"
+    return corefile.replace(".:{port} {{", keys, 1)
 
 
 @contextlib.contextmanager

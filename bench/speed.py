@@ -14,6 +14,7 @@ from bench.servers import generator
 from bench.workloads import Workload
 
 CONNECTIONS = {
+    "tls": ["tls", "1"],
     "tcp-nodelocal": ["connections", "100", "pipelined", "1"],
     "tcp-single": ["connections", "1", "pipelined", "1"],
     "tcp-once": ["connections", "10", "pipelined", "1", "once", "1"],
@@ -69,7 +70,8 @@ def run(
 
     ``window`` is the number in flight over UDP.
     """
-    command = [*_generator(transport), str(subject.port), str(queries), str(seconds)]
+    port = subject.tls_port if transport == "tls" else subject.port
+    command = [*_generator(transport), str(port), str(queries), str(seconds)]
     command += ["core", str(LOAD_CORE), "first", str(next(_first) & 0x7FFFFFFF)]
     command += ["rate", str(rate)] if rate else ["window", str(window)]
     command += CONNECTIONS.get(transport, [])

@@ -31,7 +31,7 @@ from bench.figures import (
 from bench.probe import Steady
 from bench.process import LOAD_CORE, Subject, pinned
 from bench.servers import MINIDNS, Place
-from bench.workloads import EXPIRING, MANY_ENDPOINTS, WORKLOADS, Workload
+from bench.workloads import DOT, EXPIRING, MANY_ENDPOINTS, WORKLOADS, Workload
 
 SMALL = 20
 """Services of a small cluster."""
@@ -79,10 +79,13 @@ class Plan:
 
 def measure(plan: Plan, folder: Path, figures: Figures, say: Say) -> None:
     """Run the measurements of ``plan``; report the progress to ``say``."""
-    side_by_side = ("speed", "half-capacity", "expiring", "mix-changing")
+    side_by_side = ("speed", "dot", "half-capacity", "expiring", "mix-changing")
     if plan.wants(*side_by_side, *_names()):
         with servers.place(folder / "speed", plan.services, plan.endpoints) as at:
             _side_by_side(plan, at, figures, say)
+            if plan.wants("dot", "speed"):
+                say("dot")
+                _dot(plan, at, figures)
     if plan.wants("memory", "changes"):
         for name, command in plan.all:
             with servers.place(folder / name, plan.services, plan.endpoints) as at:
@@ -165,6 +168,16 @@ def compare(
             assert figure is not None
             figure.wrong += run.wrong
             figure.lost += run.lost
+
+
+def _dot(plan: Plan, at: Place, figures: Figures) -> None:
+    """Measure DNS over TLS, with servers that have a second port for it."""
+    with contextlib.ExitStack() as stack:
+        subjects = [
+            stack.enter_context(servers.serving(name, command, at, tls=True))
+            for name, command in plan.all
+        ]
+        compare(DOT, subjects, at, plan, figures)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.figures import CPU, ECHO, OURS, RATE, Figure, Figures
 from bench.goals import GOALS, Goal
-from bench.workloads import WORKLOADS
+from bench.workloads import DOT, WORKLOADS
 
 TITLES = {
     "repeated": "repeated cluster names",
@@ -20,6 +20,7 @@ TITLES = {
     "chain-srv": "SRV through the chain",
     "chain-ptr": "PTR through the chain",
     "chain-headless": "A of a headless Service through the chain",
+    "chain-alias": "ExternalName through the chain",
     "many-a": "A of 10,000 endpoints, UDP",
     "many-srv": "SRV of 10,000 endpoints, UDP",
     "many-a-tcp": "A of 10,000 endpoints, TCP",
@@ -29,6 +30,7 @@ TITLES = {
     "tcp": "the mix over TCP, 20 connections",
     "nodelocal": "the mix over TCP, 100 connections with one query in flight",
     "tcp-once": "the mix over TCP, a connection per query",
+    "dot": "the mix over TLS (DoT), 20 connections",
     "mix-beside": "the mix beside 100 writes a second that do not affect DNS",
     "mix-changing": "the mix with 100 changes a second",
     "half-capacity": "latency at half of its own capacity",
@@ -53,7 +55,7 @@ TITLES = {
 }
 
 
-_BY_TCP = frozenset(load.name for load in WORKLOADS if load.transport != "udp")
+_BY_TCP = frozenset(load.name for load in (*WORKLOADS, DOT) if load.transport != "udp")
 
 
 def rows(figures: Figures) -> list[list[str]]:

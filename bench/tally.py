@@ -21,6 +21,8 @@ class Options(NamedTuple):
     """Queries in flight per connection."""
     once: int = 0
     """1 to send one query over a connection, and then open the next; else 0."""
+    tls: int = 0
+    """1 for TLS; the certificate is not checked."""
 
     @classmethod
     def parse(cls, words: list[str]) -> Self:

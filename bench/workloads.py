@@ -44,9 +44,10 @@ class Workload(NamedTuple):
     make: Callable[[int], Sequence[Ask]]
     """Maps the number of Services to the queries, in order."""
     transport: str = "udp"
-    """udp; tcp for a few connections with many queries in flight; tcp-nodelocal for
-    many with one query in flight, as of a cache on every node; tcp-once for a new
-    connection per query; tcp-single for one connection with one query in flight."""
+    """udp; tcp for a few connections with many queries in flight, tls for the same over
+    TLS; tcp-nodelocal for many with one query in flight, as of a cache on every node;
+    tcp-once for a new connection per query; tcp-single for one connection with one
+    query in flight."""
 
 
 def query(name: str, qtype: int = A, option: bytes = b"") -> bytes:
@@ -148,6 +149,12 @@ def searched(number: int) -> Ask:
     return Ask(query(name, (A, AAAA)[number % 2]), NXDOMAIN, False)
 
 
+def external_name(services: int) -> list[Ask]:
+    """Return A and AAAA of an ExternalName Service; such replies are not reused."""
+    name = f"{cluster.ALIAS}.{cluster.namespace(0)}.svc.cluster.local"
+    return [Ask(query(name, qtype)) for qtype in (A, AAAA)]
+
+
 MIX: tuple[tuple[int, str, Callable[[int], Ask]], ...] = (
     (35, "A", lambda n: _both(n)[0]),
     (25, "AAAA", lambda n: _both(n)[1]),
@@ -194,6 +201,7 @@ WORKLOADS = (
     Workload("chain-srv", _through_chain(lambda n: f"_http._tcp.{owner(n)}", SRV)),
     Workload("chain-ptr", _through_chain(reverse, PTR)),
     Workload("chain-headless", _through_chain(owner, A, headless=True)),
+    Workload("chain-alias", external_name),
     Workload("external-cached", external_cached),
     Workload("external-new", external_new),
     Workload("external-alias", external_aliases),
@@ -206,6 +214,7 @@ WORKLOADS = (
 )
 """What is measured side by side, in the cluster of the plan."""
 EXPIRING = Workload("expiring", expiring)
+DOT = Workload("dot", mix, "tls")
 MANY_ENDPOINTS = (
     Workload("many-a", many(A)),
     Workload("many-srv", many(SRV)),
