@@ -212,7 +212,7 @@ def test_hardly_more_srv_are_made_than_are_sent(name: str) -> None:
     message = dns.message.from_wire(wire, one_rr_per_rrset=True)
     assert partial
     assert is_cut(message)
-    assert len(message.answer) <= number <= len(message.answer) + 20  # names differ in length
+    assert len(message.answer) <= number <= 1.1 * len(message.answer)  # names differ in length
 
 
 def test_an_endpoint_in_two_slices_takes_the_place_of_none() -> None:
