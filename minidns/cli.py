@@ -68,7 +68,7 @@ PROGRAM = Program(
     "minidns",
     COMMANDS,
     serve.parser,
-    lambda parser, argv: serve.run(parser.parse(argv), "minidns: "),
+    lambda parser, argv: serve.run(parser.parse(argv)),
     serve.show_version,
     ("--kubeconfig", "--context", "-n", "--namespace"),
     _COMPLETERS,

@@ -127,7 +127,7 @@ async def test_listen_needs_a_port(tmp_path: Path) -> None:
     async with api(tmp_path) as (_, path):
         status, _, err = await process.run("--kubeconfig", path, "--listen", "localhost")
     assert status == 1
-    assert err.startswith("--listen localhost: HOST:PORT is needed")
+    assert err.startswith("minidns: --listen localhost: HOST:PORT is needed")
 
 
 ALIASES = ("--alias", "k8s.internal", "--alias", "c1.example.org")

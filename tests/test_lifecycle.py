@@ -150,7 +150,7 @@ async def test_an_endpoints_port_in_use_is_fatal(plugin: str, tmp_path: Path) ->
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         path = write(tmp_path, f".:{process.free_port()} | {plugin} {address}")
         status, _, err = await process.run("-conf", path, "-explain", "off")
-    assert (status, err) == (1, f"listen tcp {address}: bind: address already in use\n")
+    assert (status, err) == (1, f"minidns: listen tcp {address}: bind: address already in use\n")
 
 
 # -- stop

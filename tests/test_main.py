@@ -86,7 +86,7 @@ async def answering(port: int) -> None:
 
 async def test_wrong_input_ends_the_process_with_1_and_one_line(tmp_path: Path) -> None:
     status, _, err = await process.run("-conf", "nosuch", cwd=tmp_path)
-    assert (status, err) == (1, "nosuch: no such file or directory\n")
+    assert (status, err) == (1, "minidns: nosuch: no such file or directory\n")
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_a_pidfile_that_is_no_file_is_left_alone(
     path = tmp_path / "pid"
     plant(path)
     before = {each.name: each.lstat().st_ino for each in tmp_path.iterdir()}
-    assert refusal("-p", str(process.free_port()), "-pidfile", str(path)) == f"{path}: not a regular file\n"
+    assert refusal("-p", str(process.free_port()), "-pidfile", str(path)) == f"minidns: {path}: not a regular file\n"
     assert {each.name: each.lstat().st_ino for each in tmp_path.iterdir()} == before
     target = tmp_path / "target"
     assert not target.is_file() or target.read_text() == "precious"
@@ -284,4 +284,7 @@ async def test_a_pidfile_of_an_earlier_run_is_replaced(tmp_path: Path) -> None:
 
 def test_a_pidfile_that_cannot_be_written(tmp_path: Path, refusal: Refusal) -> None:
     path = tmp_path / "nowhere" / "pid"
-    assert refusal("-p", str(process.free_port()), "-pidfile", str(path)) == f"{path}: no such file or directory\n"
+    assert (
+        refusal("-p", str(process.free_port()), "-pidfile", str(path))
+        == f"minidns: {path}: no such file or directory\n"
+    )

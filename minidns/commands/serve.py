@@ -175,9 +175,14 @@ def show_version() -> int:
 def run(
     args: argparse.Namespace, prefix: str = "", started: "Started | None" = None
 ) -> int:
-    """Serve as ``args`` of the parser say; return the exit status; see ``main``."""
+    """Serve as ``args`` of the parser say; return the exit status; see ``main``.
+
+    Without a ``prefix`` an error in a line of a Corefile begins with its place, as in
+    CoreDNS, and any other with the name of the program.
+    """
+    named = prefix or "minidns: "
     if args.words:
-        return _fail(f"{prefix}extra command line arguments: [{' '.join(args.words)}]")
+        return _fail(f"{named}extra command line arguments: [{' '.join(args.words)}]")
     if args.version:
         return show_version()
     if args.plugins:
@@ -210,9 +215,9 @@ def run(
         return asyncio.run(server.run())
     except ConfigError as exc:
         hint = f"; {exc.hint}" if exc.hint else _another_port(exc.__cause__, args)
-        return _fail(f"{prefix}{exc}{hint}")
+        return _fail(f"{prefix if exc.line else named}{exc}{hint}")
     except OSError as exc:
-        return _fail(prefix + describe(exc))
+        return _fail(named + describe(exc))
 
 
 def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
