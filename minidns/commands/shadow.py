@@ -63,8 +63,9 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield the report for people, the newest difference last."""
     alike = report["questions"] - report["differing"]
     yield (
-        f"since {report['since']}: {report['questions']} questions, {alike} alike,"
-        f" {report['differing']} differ, {report['faults']} faults"
+        f"since {report['since']}: {_number(report['questions'], 'question')},"
+        f" {alike} alike,"
+        f" {report['differing']} differ, {_number(report['faults'], 'fault')}"
     )
     for server in report["servers"]:
         yield f"  {_server(server)}"
@@ -79,11 +80,20 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
 def _server(server: Mapping[str, Any]) -> str:
     failed = "; ".join(f"{n} {kind}" for kind, n in sorted(server["failures"].items()))
     alone = f", left alone for {server['left_alone']} s" if server["left_alone"] else ""
+    latencies = ""
+    if server["lookups"] > sum(server["failures"].values()):
+        latencies = (
+            f", p50 {1000 * server['p50']:.1f} ms, p99 {1000 * server['p99']:.1f} ms"
+        )
     return (
-        f"{server['server']} ({server['address']}): {server['lookups']} lookups,"
-        f" p50 {1000 * server['p50']:.1f} ms, p99 {1000 * server['p99']:.1f} ms"
+        f"{server['server']} ({server['address']}):"
+        f" {_number(server['lookups'], 'lookup')}{latencies}"
         f"{', failed: ' + failed if failed else ''}{alone}"
     )
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _difference(difference: Mapping[str, Any]) -> Iterator[str]:

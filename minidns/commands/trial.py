@@ -22,7 +22,16 @@ from minidns.text.arguments import Parser
 from minidns.text.files import describe
 from minidns.text.terminal import escaping, raw
 from minidns.trial.integrity import Seal
-from minidns.trial.live import build, client, ground, load, names, preview, view
+from minidns.trial.live import (
+    build,
+    client,
+    ground,
+    load,
+    names,
+    preview,
+    rights,
+    view,
+)
 from minidns.trial.live.conduct import Conduct, Pace
 from minidns.trial.live.ground import Ground
 from minidns.trial.live.names import Wanted
@@ -228,11 +237,16 @@ async def trial(args: argparse.Namespace, session: Session) -> int:
 async def _clean(args: argparse.Namespace, session: Session) -> int:
     """Remove the objects of all trials; return the exit status."""
     where = await build.namespaces(session.api, (args.dns_namespace, args.namespace))
+    hidden = await rights.missing(session.api, map(rights.to_see, where))
+    if hidden:
+        session.tell(f"note: not looked at, not allowed: {', '.join(map(str, hidden))}")
+    if len(hidden) == len(where):
+        raise Refusal("whether something is left of a trial cannot be seen")
     deleted = await build.clean(session, where)
     for ref in deleted:
         session.tell(f"{ref}: deleted")
     if not deleted:
-        session.tell("nothing is left of a trial")
+        session.tell("nothing is left of a trial" + " elsewhere" * bool(hidden))
     return 0
 
 

@@ -6,6 +6,7 @@ and only failures are recorded one by one, up to a number.
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from minidns.probe.latencies import Latencies
 from minidns.trial.arms import Cell, Client, Layout, Target
@@ -24,6 +25,17 @@ MOST_FAILURES = 10_000
 LEAST_DISCARDED, MOST_DISCARDED = 20, 0.2
 """The number and the share of discarded ticks at which a trial stops: the machines of
 its clients are too slow to measure anything."""
+
+
+class Tally(NamedTuple):
+    """All lookups of a cell, and those of them that failed."""
+
+    lookups: int = 0
+    failures: int = 0
+
+    def plus(self, other: "Tally") -> "Tally":
+        """Return the sum."""
+        return Tally(self.lookups + other.lookups, self.failures + other.failures)
 
 
 @dataclass(slots=True)
@@ -73,6 +85,7 @@ class Ledger:
     discarded: int = 0
     """Ticks that do not count, as the machine of their client was late itself."""
     counts: dict[Cell, Count] = field(default_factory=dict)
+    tallies: dict[Cell, Tally] = field(default_factory=dict)
     moments: dict[Cell, set[int]] = field(default_factory=dict)
     """The spans of EPISODE_S seconds in which lookups of a cell failed, by number."""
     targets: dict[Target, TargetRecord] = field(default_factory=dict)
@@ -106,6 +119,8 @@ class Ledger:
         count = self._episodes.count(target, kind, at_s)
         cell = self._cell(target, client, subject, result)
         self.counts[cell] = self.counts.get(cell, Count()).plus(count)
+        tally = Tally(1, int(kind is not None))
+        self.tallies[cell] = self.tallies.get(cell, Tally()).plus(tally)
         record = self.targets.setdefault(target, TargetRecord())
         record.lookups += 1
         if kind not in (FailureKind.NO_REPLY, FailureKind.UNREACHABLE):

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from math import exp
 
 from minidns.trial.arms import Cell
-from minidns.trial.ledger import Ledger
+from minidns.trial.ledger import Ledger, Tally
 from minidns.trial.statistics import (
-    Count,
     Hypothesis,
     compare_rates,
     e_value,
@@ -74,8 +73,8 @@ class Verdict:
     """Probability of the first suspect over the second; None for an interceptor."""
     evidence: float | None
     """E-value of the accused lookups against the others; None if all are accused."""
-    accused: Count
-    """Lookups that the best accusation accuses, and their episodes."""
+    accused: Tally
+    """Lookups that the best accusation accuses, and how many of them failed."""
     bound: float
     """Upper bound of the rate of failures of arm A, with 95 % confidence."""
     comparison: Comparison
@@ -117,7 +116,7 @@ class Court:
                 (),
                 None,
                 None,
-                Count(ledger.integrity_probes, len(ledger.intercepted)),
+                Tally(ledger.integrity_probes, len(ledger.intercepted)),
                 _bound(ledger),
                 _comparison(ledger),
             )
@@ -129,7 +128,7 @@ class Court:
         share = self.by_accusation[best.accusation].share
         # behind a ClusterIP only a part of the lookups reaches a bad replica
         least = 1.0 if best.accusation.suspect is Suspect.REPLICA else 0.5
-        accused = [cell for cell in ledger.counts if share(cell) >= least]
+        accused = [cell for cell in ledger.tallies if share(cell) >= least]
         return Verdict(
             best.accusation.suspect if decided else Suspect.UNDECIDED,
             ranking,
@@ -188,10 +187,10 @@ class Court:
         return len(moments) >= MOMENTS and (evidence is None or evidence >= 1 / alpha)
 
 
-def _total(ledger: Ledger, cells: list[Cell]) -> Count:
-    total = Count()
+def _total(ledger: Ledger, cells: list[Cell]) -> Tally:
+    total = Tally()
     for cell in cells:
-        total = total.plus(ledger.counts[cell])
+        total = total.plus(ledger.tallies[cell])
     return total
 
 

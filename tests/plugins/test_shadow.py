@@ -151,6 +151,22 @@ async def test_without_a_pod_nothing_is_asked() -> None:
     assert (found["servers"], found["skipped"]) == ([], {"no server": 1})
 
 
+@table(
+    ("server", "shown"),
+    [
+        pytest.param({"lookups": 3}, "3 lookups, p50 1.0 ms, p99 2.0 ms", id="all answered"),
+        pytest.param({"lookups": 1}, "1 lookup, p50 1.0 ms, p99 2.0 ms", id="one"),
+        pytest.param({"lookups": 3, "failures": {"refused": 3}}, "3 lookups, failed: 3 refused", id="no reply, no latency"),
+        pytest.param({"lookups": 0}, "0 lookups", id="nothing was asked yet"),
+    ],
+)  # fmt: skip
+def test_a_server_is_shown_with_the_latencies_of_its_replies(server: dict[str, Any], shown: str) -> None:
+    counts = {"questions": 1, "differing": 0, "faults": 0, "since": "", "skipped": {}, "classes": {}, "differences": []}
+    base = {"server": "s", "address": "a", "failures": {}, "left_alone": 0, "p50": 0.001, "p99": 0.002}
+    _, line = lines({**counts, "servers": [base | server]})
+    assert line.strip() == f"s (a): {shown}"
+
+
 async def test_several_servers_each_have_their_differences() -> None:
     async with AsyncExitStack() as stack:
         places = [await stack.enter_async_context(fake(each)) for each in (RIGHT, OTHER, NXDOMAIN)]

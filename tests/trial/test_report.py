@@ -81,6 +81,22 @@ def test_the_verdict_on_a_version_names_the_releases(releases: tuple[str, str], 
     assert other in way
 
 
+def test_the_share_in_the_sentence_is_that_of_failed_lookups_also_in_bursts() -> None:
+    ledger = Ledger(layout(), 0.05)
+    for second in range(200):
+        for target in layout().targets:
+            lost = target.arm.name == "A" and second % 20 < 3
+            outcome = Outcome.SILENT if lost else Outcome.REPLIED
+            result = Result(second, 0.001, outcome, addresses=frozenset(("10.96.7.9",)))
+            subject = Subject("web.shop.", NameKind.CLUSTER)
+            ledger.record(target, ledger.layout.clients[0], subject, result)
+    made = report(ledger, Court.of(ledger).verdict(ledger), SETUP)
+    assert made.verdict is Suspect.PATH
+    (row,) = (row for row in made.arms if row.arm == "A")
+    assert (row.lookups, row.failures, row.episodes) == (200, 30, 10)
+    assert " 15 % of " in made.sentence
+
+
 @cache
 def of_version() -> tuple[Verdict, Ledger]:
     return trial(CAUSES["version"], 0.2, 300, arms="A R M P K KP V VP")

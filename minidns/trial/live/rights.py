@@ -70,6 +70,11 @@ def of_relays(namespace: str) -> tuple[Right, ...]:
     return _in(namespace, (*_CLIENTS, *_RELAYS))
 
 
+def to_see(namespace: str) -> Right:
+    """Return the right to see whether a trial is there: its Jobs are the first."""
+    return Right("list", "jobs", "batch", namespace)
+
+
 def of_servers(dns: str) -> tuple[Right, ...]:
     """Return the rights for minidns beside CoreDNS: arms M, P, K, KP, V and VP."""
     return _in(dns, (*_CLIENTS, *_RELAYS, *_SERVERS))

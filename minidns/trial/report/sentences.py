@@ -120,14 +120,14 @@ def headline(verdict: Verdict, ledger: Ledger) -> str:
 def accusation(verdict: Verdict, ledger: Ledger) -> str:
     """Return what the convicted suspect does, with the rate."""
     best = verdict.ranking[0].accusation
-    count = verdict.accused
+    tally = verdict.accused
     layout = ledger.layout
     values = {
         "part": best.part,
         "release": f"CoreDNS {layout.release}"
         if layout.release
         else "This version of CoreDNS",
-        "rate": percent(count.episodes / max(count.lookups, 1)),
+        "rate": percent(tally.failures / max(tally.lookups, 1)),
         "lookups": lookups_of(best),
     }
     if best.suspect in _SERVERS:

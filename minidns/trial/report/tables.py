@@ -14,7 +14,7 @@ _ARM_HEAD = (
     "lookups",
     "failed",
     "episodes",
-    "rate",
+    "episode rate",
     "at most",
     "median",
     "p99",

@@ -204,6 +204,27 @@ async def test_a_tenant_gets_the_arms_it_may_have(
         assert set(re.findall(r"create (\S+ \w+)/", made.said)) == created
 
 
+@pytest.mark.parametrize(
+    ("allowed", "status", "hidden"),
+    [
+        pytest.param((), 1, ("shop", SYSTEM), id="nowhere"),
+        pytest.param(("shop",), 0, (SYSTEM,), id="in one of two namespaces"),
+        pytest.param(("shop", SYSTEM), 0, (), id="in both"),
+    ],
+)
+async def test_clean_says_where_it_may_not_look(
+    allowed: tuple[str, ...], status: int, hidden: tuple[str, ...], tmp_path: Path
+) -> None:
+    of = cluster()
+    for namespace in allowed:
+        grant(of, "tenant", TENANT, namespace)
+    async with desk(of, access=as_user(tmp_path, "tenant"), has_rbac=True) as made:
+        assert await made.run("trial clean -n shop") == status
+        for namespace in ("shop", SYSTEM):
+            assert (f"list jobs.batch in {namespace}" in made.said) is (namespace in hidden)
+        assert ("nothing is left" in made.said) is (status == 0)
+
+
 async def test_nothing_is_created_without_a_yes() -> None:
     async with desk() as made:
         made.says, before = False, everything(made.cluster)
