@@ -186,7 +186,7 @@ def cluster(*objects: Json, dns: Iterable[Json] | None = None) -> ClusterApi:
 
 
 def everything(of: ClusterApi) -> dict[str, bytes]:
-    """Return every object but Events as bytes, less what the server notes of each write.
+    """Return every object but Events and Leases, which nodes renew, as bytes, less what the server notes of each write.
 
     Keys in order, as a real server writes them in the order of its structs.
     """
@@ -232,7 +232,7 @@ def without_revision(metadata: Json) -> Json:
 
 def _objects(of: ClusterApi) -> Iterator[tuple[str, Json]]:
     hidden = ("resourceVersion", "managedFields")
-    for kind in (kind for kind in KINDS if kind.name != "Event"):
+    for kind in (kind for kind in KINDS if kind.name not in ("Event", "Lease")):
         for key, obj in of.store[kind].objects.items():
             meta = {k: v for k, v in obj["metadata"].items() if k not in hidden}
             yield f"{kind.name} {key[0]}/{key[1]}", {**obj, "metadata": meta}

@@ -68,11 +68,8 @@ def test_without_a_failure_the_bound_is_stated() -> None:
 
 @pytest.mark.slow
 def test_a_fault_rarer_than_the_trial_looks_for_is_found_or_left_open() -> None:
-    suspects = Counter(
-        trial(CAUSES["path"], QUICK / 4, seed, to_find=QUICK, background=0.0, limit=30)[0].suspect
-        for seed in range(110, 111)
-    )
-    assert set(suspects) <= {Suspect.PATH, Suspect.UNDECIDED, Suspect.NONE}
+    verdict, _ = trial(CAUSES["path"], QUICK / 4, 110, to_find=QUICK, background=0.0, limit=30)
+    assert verdict.suspect in (Suspect.PATH, Suspect.UNDECIDED, Suspect.NONE)
 
 
 def test_the_time_limit_ends_an_open_trial() -> None:
@@ -86,7 +83,7 @@ def test_the_time_limit_ends_an_open_trial() -> None:
 @pytest.mark.parametrize("burst", [False, True], ids=["alike", "every arm in bursts"])
 def test_coredns_is_not_blamed_if_all_arms_are_alike(burst: bool) -> None:
     share = (lambda cell: 1.0) if not burst else CAUSES["everything"]
-    verdicts = [trial(share, 0.05, seed, limit=20)[0] for seed in range(200, 204)]
+    verdicts = [trial(share, 0.05, seed, limit=20)[0] for seed in (200, 201)]
     assert sum(verdict.suspect.is_coredns for verdict in verdicts) == 0
 
 
