@@ -133,8 +133,9 @@ class Page:
         return list(await self.value(_CONTRAST.replace("%s", selector)))
 
     async def picture(self, path: Path, *, whole: bool = False) -> None:
-        """Write a picture of the window, or of the whole page, as PNG."""
-        picture = await self.call("Page.captureScreenshot", captureBeyondViewport=whole)
+        """Write a picture of the window, or of the whole page, in the format of the file's suffix."""
+        form = {"format": "webp", "quality": 80} if path.suffix == ".webp" else {"format": "png"}
+        picture = await self.call("Page.captureScreenshot", captureBeyondViewport=whole, **form)
         path.write_bytes(base64.b64decode(picture["data"]))
 
 

@@ -33,6 +33,7 @@ class VirtualCluster:
         self._world: AbstractAsyncContextManager[Stage] | None = None
         self._stage: Stage | None = None
         self._stands_still = False
+        self._is_closed = False
         self._idle_since = time.monotonic()
 
     async def start(self, setup: str = SHOP, *, stands_still: bool = False) -> None:
@@ -48,11 +49,19 @@ class VirtualCluster:
         self._stands_still = stands_still
 
     async def run(self, work: Callable[[Stage], Awaitable[T]]) -> T:
-        """Return the result of ``work``, which runs in the loop of the cluster."""
+        """Return the result of ``work``, which runs in the loop of the cluster.
+
+        Raises:
+            asyncio.CancelledError: the cluster is closed.
+
+        """
+        if self._is_closed:
+            raise asyncio.CancelledError
         return await self._in_thread(self._run, work)
 
     async def close(self) -> None:
         """Stop the servers of the cluster, and the thread."""
+        self._is_closed = True
         await self._in_thread(self._stop)
         self._thread.shutdown()
 

@@ -1,6 +1,7 @@
 """The page in headless Chromium: the story, faults, keys, names, colours, widths, a restart."""
 
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 import pytest_asyncio
@@ -221,32 +222,44 @@ async def test_without_javascript_the_form_and_all_steps_are_there(page: Page, b
 
 
 async def test_the_first_paint_takes_less_than_a_second(page: Page, base: str) -> None:
-    await page.call("Performance.enable", timeDomain="threadTicks")  # processor time: other tests run as well
+    """What a person sees: from opening the address to the first content, the best of three on a shared machine."""
     await page.look(1280)
-    await page.open(f"{base}/walk?token={TOKEN}&pod=shop/cart&name=web")
-    await page.until("performance.getEntriesByName('first-contentful-paint').length")
-    assert await busy_s(page) < 1
+    first = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    paints_ms = []
+    for _ in range(3):
+        await page.open(f"{base}/walk?token={TOKEN}&pod=shop/cart&name=web")
+        paints_ms.append(await page.until(first))
+    print(f"first contentful paint: {', '.join(f'{ms:.0f}' for ms in paints_ms)} ms")
+    assert min(paints_ms) < 1000
 
 
-async def busy_s(page: Page) -> float:
-    """Return the processor time of the page's main thread in seconds."""
-    metrics = (await page.call("Performance.getMetrics"))["metrics"]
-    return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
+WATCH_FRAMES = """(window.seen_ = { frames: [], tasks: [] },
+  new PerformanceObserver((list) => seen_.tasks.push(...list.getEntries().map((task) => task.duration)))
+    .observe({ type: 'longtask' }),
+  requestAnimationFrame(function frame(now) { seen_.frames.push(now); requestAnimationFrame(frame); }))"""
+"""Notes the time of each frame, and the length of each task of more than 50 ms."""
+STUTTER_MS = 500
+"""The longest task that a test on a shared machine allows; alone it is far shorter (docs/quality.md)."""
 
 
 async def test_a_thousand_queries_do_not_stutter(page: Page, base: str) -> None:
+    """What a person sees: the page handles no piece of the stream for so long that it stands still."""
     await opened(page, base)
-    await page.call("Performance.enable", timeDomain="threadTicks")  # processor time: other tests run as well
-    await page.value(
-        "window.frames_ = 0; requestAnimationFrame(function frame() { frames_ += 1; requestAnimationFrame(frame); })"
-    )
-    start = await busy_s(page)
     before = await page.value("document.querySelectorAll('#stream tbody tr').length")
+    assert before < 1000
+    await page.value(WATCH_FRAMES)
     async with ClientSession() as http:
         await Client(http, base).do("lookups", count=300)  # the queries of 300 lookups are more than a thousand
     await page.until("document.querySelectorAll('#stream tbody tr').length === 1000")
-    assert before < 1000
-    assert (await busy_s(page) - start) / await page.value("frames_") < 0.05
+    seen = await page.value("seen_")
+    gaps_ms = sorted(later - earlier for earlier, later in pairwise(seen["frames"]))
+    print(
+        f"a thousand queries: {len(gaps_ms)} frames, median {gaps_ms[len(gaps_ms) // 2]:.0f} ms,"
+        f" longest {gaps_ms[-1]:.0f} ms; {len(seen['tasks'])} tasks over 50 ms, longest {max(seen['tasks'], default=0):.0f} ms"
+    )
+    assert len(gaps_ms) > 20
+    assert max(seen["tasks"], default=0) < STUTTER_MS
+    assert gaps_ms[len(gaps_ms) // 2] < 100  # ten frames a second at the least
     await page.value(
         "(document.querySelector('#filter').value = 'NXDOMAIN', document.querySelector('#filter').dispatchEvent(new Event('input')))"
     )

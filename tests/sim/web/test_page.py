@@ -10,8 +10,10 @@ import pytest_asyncio
 from aiohttp import ClientSession
 
 from sim.scenario import clock
+from sim.scenario.stage import Stage
 from sim.walk.walk import walks, wanted_of
 from sim.walk.world import world
+from sim.web.cluster import VirtualCluster
 from tests.sim.web.page import TOKEN, Client, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -240,6 +242,17 @@ async def test_a_hundred_lookups_arrive_in_the_stream(client: Client) -> None:
         while number < 100:
             number += len(await events.next("queries"))
         assert (await asking)[0] == 200
+
+
+async def test_work_for_a_cluster_that_was_closed_is_cancelled() -> None:
+    async def work(stage: Stage) -> None:
+        raise AssertionError("the cluster is closed")
+
+    cluster = VirtualCluster(lambda stage: None)
+    await cluster.start()
+    await cluster.close()
+    with pytest.raises(asyncio.CancelledError):  # which a web server does not report, as it would another error
+        await cluster.run(work)
 
 
 async def test_a_trial_ends_with_a_verdict(client: Client) -> None:
