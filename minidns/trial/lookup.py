@@ -25,6 +25,8 @@ class Expected(NamedTuple):
     answers: tuple[frozenset[str], ...] = ()
     """The possible sets of addresses; empty if any answer with addresses is right."""
     rcode: int = Rcode.NOERROR
+    may_be_empty: bool = False
+    """Whether an answer without addresses is right as well."""
 
     @classmethod
     def addresses(cls, *answers: Iterable[str]) -> "Expected":
@@ -143,7 +145,7 @@ def failure_of(result: Result, expected: Expected) -> FailureKind | None:
     if result.rcode != expected.rcode:
         return _BY_RCODE.get(result.rcode, FailureKind.RCODE)
     if result.rcode == Rcode.NOERROR and result.addresses not in expected.answers:
-        if not result.addresses:
+        if not (result.addresses or expected.may_be_empty):
             return FailureKind.MISSING
         if expected.answers:
             is_part = any(result.addresses < answer for answer in expected.answers)

@@ -23,6 +23,8 @@ def replied(addresses: frozenset[str] = ONE, rcode: int = Rcode.NOERROR, latency
         pytest.param(replied(TWO), Expected.addresses(ONE), FailureKind.EXTRA, id="an address too many"),
         pytest.param(replied(ONE), Expected.addresses(("10.0.0.9",)), FailureKind.EXTRA, id="another address"),
         pytest.param(replied(frozenset()), Expected.addresses(()), None, id="a name without addresses"),
+        pytest.param(replied(frozenset()), Expected(may_be_empty=True), None, id="a type that a name may lack"),
+        pytest.param(replied(frozenset(), Rcode.SERVFAIL), Expected(may_be_empty=True), FailureKind.SERVFAIL, id="and none is known"),
         pytest.param(replied(frozenset(), Rcode.NXDOMAIN), Expected(), FailureKind.NXDOMAIN, id="NXDOMAIN for a name that exists"),
         pytest.param(replied(frozenset(), Rcode.NXDOMAIN), Expected(rcode=Rcode.NXDOMAIN), None, id="NXDOMAIN as it should be"),
         pytest.param(replied(), Expected(rcode=Rcode.NXDOMAIN), FailureKind.RCODE, id="an answer for a name that does not exist"),

@@ -16,10 +16,10 @@ from minidns.trial.arms import Layout, NameKind
 from minidns.trial.ledger import Ledger
 from minidns.trial.live import build, names, remote
 from minidns.trial.live.changing import Changing
-from minidns.trial.live.names import Names, Step, Wanted
+from minidns.trial.live.names import Checked, Names, Step, Wanted
 from minidns.trial.live.objects import CHANGING, TRIAL, Design
 from minidns.trial.live.remote import Flows
-from minidns.trial.lookup import Prober, Subject
+from minidns.trial.lookup import Prober
 from minidns.trial.run import Event, Plan, Progress, Trial
 from minidns.trial.verdict import Court, Verdict
 
@@ -93,24 +93,22 @@ class Conduct:
             )
             for remark in checked.remarks:
                 tell(f"note: {remark}")
-            await self.look_up(built.layout, prober, checked.subjects)
+            await self.look_up(built.layout, prober, checked)
 
-    async def look_up(
-        self, layout: Layout, prober: Prober, subjects: Sequence[Subject]
-    ) -> None:
+    async def look_up(self, layout: Layout, prober: Prober, checked: Checked) -> None:
         """Make lookups until the trial is over; then ``verdict`` is the last one.
 
         Raises:
             Lost: a client pod has ended.
 
         """
-        changing, kinds = self._changing(), names.kinds_of(subjects)
+        changing, kinds = self._changing(), names.kinds_of(checked.subjects)
         if changing is not None:
             kinds = (*kinds, NameKind.CHANGED)
         plan = Plan(layout._replace(names=kinds), *self.pace, self.design.seal)
         self.ledger = ledger = Ledger(plan.layout, plan.rate)
         self.started = self.session.wall()
-        chosen = Names(subjects, self.rng, changing)
+        chosen = Names(checked.subjects, self.rng, changing, checked.plain)
         trial = Trial(plan, prober, chosen, ledger, self.rng, self._hear)
         beside = [self._watch_pods(ledger)]
         if changing is not None:

@@ -11,8 +11,9 @@ difference, which `minidns compare` shows better than a trial.
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
+from types import MappingProxyType
 from typing import NamedTuple
 
 from minidns.dns.model import Question
@@ -86,6 +87,8 @@ class Names:
     rng: Random
     changing: Changing | None = None
     """Names that have just changed; None without any."""
+    plain: Mapping[str, Subject] = field(default_factory=dict)
+    """Other lookups of the same names, for plain lookups alone."""
 
     async def next(self) -> Subject:
         """Return the next subject; see `minidns.trial.lookup.Subjects`."""
@@ -98,7 +101,8 @@ class Names:
             kind = draw_kind(self.rng, kinds)
         subject = changed or self._of_kind(kind)
         if self.rng.choice(tuple(Manner)) is Manner.PLAIN:
-            return subject
+            other = self.plain.get(subject.name)
+            return self.rng.choice((subject, other)) if other else subject
         return as_libc(subject, subject.name.removesuffix("."))
 
     def _of_kind(self, kind: NameKind) -> Subject:
@@ -199,6 +203,8 @@ class Checked(NamedTuple):
 
     subjects: tuple[Subject, ...]
     remarks: tuple[str, ...]
+    plain: Mapping[str, Subject] = MappingProxyType({})
+    """Lookups of AAAA by name, of the external names for which every arm answers it."""
 
 
 @dataclass(slots=True)
@@ -271,7 +277,34 @@ async def check(
                     await asyncio.sleep(pause_s)
             hear(Step(attempt, done, len(left)))
     _check_ways(answers)
-    return _usable(names, answers)
+    checked = _usable(names, answers)
+    plain = {
+        subject.name: other
+        for subject in checked.subjects
+        if subject.kind is NameKind.EXTERNAL
+        and (other := await _ipv6_of(subject, prober, layout, pause_s))
+    }
+    return checked._replace(plain=plain)
+
+
+async def _ipv6_of(
+    subject: Subject, prober: Prober, layout: Layout, pause_s: float
+) -> Subject | None:
+    """Return the lookup of AAAA for a name, None unless every arm answers it.
+
+    A C library asks for both types. Where only one of them fails, as with a resolver
+    outside that does not answer AAAA, plain lookups of A alone would acquit it.
+    """
+    expected = Expected(may_be_empty=True)
+    other = subject._replace(types=(AAAA,), expected=expected)
+    answers = _Answers(layout, set())
+    for attempt in range(TRIES):
+        client = layout.clients[attempt % len(layout.clients)]
+        await _ask(client, other, prober, answers)
+        await asyncio.sleep(pause_s)
+        if all((other.name, target) in answers.answered for target in layout.targets):
+            return other
+    return None
 
 
 async def _warm_up(name: Wanted, prober: Prober, answers: _Answers) -> None:

@@ -10,6 +10,7 @@ from minidns.trial.arms import NameKind
 from minidns.trial.integrity import Seal
 from minidns.trial.ledger import Ledger
 from minidns.trial.live.conduct import Conduct, Pace
+from minidns.trial.live.names import Checked
 from minidns.trial.live.objects import Design
 from minidns.trial.lookup import Expected, Subject
 from minidns.trial.run import interval_s
@@ -37,7 +38,7 @@ def conduct(seed: int) -> Conduct:
     pace = Pace(RATE, 1e4, interval_s(RATE, 2, 10))
     trial = Conduct(session, design, (), pace, Random(seed))
     model = Model(CAUSES["software"], RATE, RATE / 10, seed, seal=SEAL)
-    clock.run(trial.look_up(layout(), model, SUBJECTS))
+    clock.run(trial.look_up(layout(), model, Checked(tuple(SUBJECTS), ())))
     return trial
 
 

@@ -142,6 +142,30 @@ async def test_a_name_outside_of_the_cluster_may_be_short(given: str, meanings: 
     assert [subject.name for subject in wanted.meanings] == [f"{name}." for name in meanings]
 
 
+@dataclass
+class NoIpv6(Answers):
+    """A prober for whom AAAA has no addresses, and is never answered for some names."""
+
+    lost: tuple[str, ...] = ()
+
+    async def look_up(self, client: Client, target: Target, subject: Subject) -> Result:
+        if subject.types != (AAAA,):
+            return await super().look_up(client, target, subject)
+        silent = subject.name in self.lost
+        return Result(0.0, 0.001, Outcome.SILENT if silent else Outcome.REPLIED)
+
+
+def test_plain_lookups_ask_for_aaaa_too_where_it_is_answered() -> None:
+    inside = Subject("c.test.", NameKind.CLUSTER)
+    checked, _ = check([*WANTED, Wanted("c.test.", (inside,))], NoIpv6(lost=("b.test.",)))
+    chosen = Names(checked.subjects, Random(1), None, checked.plain)
+    subjects = [clock.run(chosen.next()) for _ in range(100)]
+    plain = {(subject.name, subject.types) for subject in subjects if subject.manner is Manner.PLAIN}
+    assert plain == {("a.test.", (A,)), ("a.test.", (AAAA,)), ("b.test.", (A,)), ("c.test.", (A,))}
+    libc = {(subject.types, subject.expected.may_be_empty) for subject in subjects if subject.manner is Manner.LIBC}
+    assert libc == {((A, AAAA), False)}
+
+
 def test_a_short_name_is_looked_up_with_the_domain_with_which_it_resolves() -> None:
     some = [Subject(name, NameKind.CLUSTER) for name in ("db.", "db.shop.test.", "db.test.")]
     wanted = [Wanted("db.", tuple(some)), *WANTED]
