@@ -167,7 +167,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._transport.close()
         # a client that never reads would keep a closing connection open forever
-        if self._write_timer is None:
+        if self._write_timer is None and self._transport.get_write_buffer_size():
             self._write_timer = self._abort_later()
 
     def _abort_later(self) -> asyncio.TimerHandle:
