@@ -1,9 +1,9 @@
 """Commands that are ended, or fail, at their every step: run as a program of its own.
 
-``python -m tests.laptop.interrupted RECIPE ACTION HOW FOLDER``. A step is whatever
-Python is about to do to a file (its audit events); HOW is kill (SIGKILL, as kill -9),
-once (that one step fails) or on (all steps from there on fail). Afterwards undo must
-have the machine as it was, byte for byte. Prints how many steps there were.
+``python -m tests.laptop.interrupted RECIPE FOLDER`` interrupts apply and undo. A step is
+whatever Python is about to do to a file (its audit events). The process gets SIGKILL there
+(kill), that one step fails (once), or all steps from there on fail (on). Afterwards undo
+must have the machine as it was, byte for byte. Prints how many steps there were each time.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 from minidns.laptop.split_dns import command
@@ -65,7 +66,8 @@ def child(action: str, recipe: str, root: Path, at: int, how: str) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def main(recipe: str, action: str, how: str, folder: Path) -> None:
+def check(recipe: str, action: str, how: str, folder: Path) -> int:
+    """Return the number of steps of ``action``, after each of which undo restored all."""
     at = 0
     while True:
         at += 1
@@ -85,9 +87,9 @@ def main(recipe: str, action: str, how: str, folder: Path) -> None:
         assert snapshot(root) == before, (at, status, snapshot(root), before)
         shutil.rmtree(root)
         if status == 0:
-            print(at - 1)
-            return
+            return at - 1
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4]))
+    for action, how in product(("apply", "undo"), ("kill", "once", "on")):
+        print(check(sys.argv[1], action, how, Path(sys.argv[2])), flush=True)

@@ -56,13 +56,16 @@ def files(folder: Path) -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize(("text", "said"), COREFILES.values(), ids=COREFILES)
-async def test_files(text: str, said: str, tmp_path: Path) -> None:
+async def test_files(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
     (tmp_path / "Corefile").write_text(text)
     for name, content in files(tmp_path).items():
         if name in text:
             (tmp_path / name).write_text(content)
     began = time.monotonic()
-    status, out, err = await process.run("check", cwd=tmp_path, env=ENVIRON)
+    status, out, err = await process.call("check", "Corefile")
     assert time.monotonic() - began < START_S
     if not said:
         assert (status, err) == (0, "")

@@ -52,7 +52,7 @@ def test_wrong_words_are_errors(words: list[str], named: str, capsys: pytest.Cap
     assert "Traceback" not in err
 
 
-FEW = ("none", "path", "one-replica", "upstream")
+FEW = ("none", "one-replica")
 
 
 @pytest.mark.slow

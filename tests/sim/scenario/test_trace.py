@@ -21,10 +21,10 @@ wait 20 s
 """
 
 
-def hash_of(file: Path, hash_seed: int, *words: str) -> str:
+def hash_of(file: Path, hash_seed: int, seed: int) -> str:
     """Play a scenario in a process of its own; return the hash of its trace."""
     ran = subprocess.run(
-        [sys.executable, "-m", "sim", "run", "-o", "json", *words, str(file)],
+        [sys.executable, "-m", "sim", "run", "-o", "json", "--seed", str(seed), str(file)],
         env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
         capture_output=True,
         text=True,
@@ -36,12 +36,11 @@ def hash_of(file: Path, hash_seed: int, *words: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [(), ("--seed", "3")])
-def test_a_seed_has_one_trace(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_a_seed_has_one_trace(tmp_path: Path) -> None:
     file = tmp_path / "story.txt"
     file.write_text(TEXT)
-    hashes = {hash_of(file, hash_seed, *words) for hash_seed in (1, 2)}
+    hashes = {hash_of(file, hash_seed, 3) for hash_seed in (1, 2)}
     assert len(hashes) == 1
-    assert hashes != {hash_of(file, 1, "--seed", "4")}
+    assert hashes != {hash_of(file, 1, 4)}
     file.write_text(TEXT + "wait 1 s\nresolve app example.org\n")
-    assert hashes != {hash_of(file, 1, *words)}
+    assert hashes != {hash_of(file, 1, 3)}

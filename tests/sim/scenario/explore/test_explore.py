@@ -16,7 +16,7 @@ from sim.scenario.explore.plan import Moment, Plan
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("seed", [*range(1001, 1013), 20380, 20800])
+@pytest.mark.parametrize("seed", [1001, 1002, 1003, 20380, 20800])
 def test_no_invariant_breaks(seed: int) -> None:
     assert run.run(plan.draw(seed)) == []
 
@@ -41,7 +41,7 @@ def test_replies_that_are_remembered_too_long_are_found_and_shrunk(monkeypatch: 
     def breaks(candidate: Plan) -> bool:
         return any(each.kind == "wrong" for each in run.run(candidate))
 
-    shortest = shrink.shrink(found, breaks, tries=60)
+    shortest = shrink.shrink(found, breaks, tries=30)
     assert breaks(shortest)
     assert len(shortest.moments) < len(found.moments) / 2
 
@@ -84,5 +84,5 @@ def test_shrinking_keeps_what_is_needed() -> None:
 
 
 def test_the_command_counts_seeds(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["--seeds", "3", "--jobs", "1"]) == 0
-    assert capsys.readouterr().out.startswith("3 seeds, 0 failed")
+    assert command.main(["--seeds", "2", "--jobs", "1"]) == 0
+    assert capsys.readouterr().out.startswith("2 seeds, 0 failed")
