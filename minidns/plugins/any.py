@@ -5,7 +5,7 @@ from minidns.dns.model import Handler, Plugin, Query, Response, Reuse, RRset
 from minidns.dns.rdata import ANY, HINFO, txt
 from minidns.dns.rules import AnswerRule
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
+from minidns.plugins.spec import Block, PluginSpec, Repeated, Traits, as_plugin
 
 TTL = 8482
 _DATA = txt("ANY obsoleted", "See RFC 8482")
@@ -36,4 +36,5 @@ PLUGIN = PluginSpec(
     setup=setup,
     options=(no_arguments(names_first=True),),
     repeated=Repeated.FIRST_COUNTS,
+    block=Block.REFUSED,
 )

@@ -6,7 +6,7 @@ from minidns.corefile.options import Words, argument
 from minidns.corefile.values import integer
 from minidns.dns.model import Handler, Plugin, Query, Response, replace
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
+from minidns.plugins.spec import Block, PluginSpec, Repeated, Traits, as_plugin
 
 DEFAULT = 1232  # fits IPv6's minimum MTU (DNS flag day 2020)
 MIN, MAX = 512, 4096
@@ -62,5 +62,5 @@ PLUGIN = PluginSpec(
     setup=setup,
     defaults=BufsizeOptions(),
     repeated=Repeated.FIRST_COUNTS,
-    reads_block=False,
+    block=Block.IGNORED,
 )

@@ -4,7 +4,7 @@ import logging
 
 from minidns.corefile.options import no_arguments
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import Block, PluginSpec, Repeated, Traits
 
 
 def setup(options: None, site: Site) -> None:
@@ -23,5 +23,5 @@ PLUGIN = PluginSpec(
     setup=setup,
     options=(no_arguments(names_first=True),),
     repeated=Repeated.LAST_COUNTS,
-    reads_block=False,
+    block=Block.REFUSED,
 )

@@ -21,7 +21,7 @@ from minidns.dns.model import (
 from minidns.dns.rdata import HINFO
 from minidns.dns.wire import encode_query
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
+from minidns.plugins.spec import Block, PluginSpec, Repeated, Traits, as_plugin
 from minidns.text.go_text import quote
 from minidns.upstream.upstream import Upstream, joined
 
@@ -133,5 +133,5 @@ PLUGIN = PluginSpec(
     setup=setup,
     options=(no_arguments(),),
     repeated=Repeated.REFUSED,
-    reads_block=False,
+    block=Block.REFUSED,
 )

@@ -4,7 +4,7 @@ from minidns.corefile.options import no_arguments
 from minidns.dns.model import Handler, Plugin, Query, Response, replace
 from minidns.plugins.answer_kind import Outcome, outcome_of
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
+from minidns.plugins.spec import Block, PluginSpec, Repeated, Traits, as_plugin
 
 
 def setup(options: None, site: Site) -> Plugin:
@@ -31,5 +31,5 @@ PLUGIN = PluginSpec(
     setup=setup,
     options=(no_arguments(names_first=True),),
     repeated=Repeated.FIRST_COUNTS,
-    reads_block=False,
+    block=Block.REFUSED,
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from minidns.corefile.options import Words, argument
 from minidns.corefile.values import integer
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import Block, PluginSpec, Repeated, Traits
 
 MAX_SOCKETS = 1024
 
@@ -48,5 +48,5 @@ PLUGIN = PluginSpec(
     setup=setup,
     defaults=MultisocketOptions(),
     repeated=Repeated.MISPLACED,
-    reads_block=False,
+    block=Block.REFUSED,
 )

@@ -9,7 +9,7 @@ from minidns.corefile.options import Words, argument
 from minidns.corefile.values import duration, format_duration
 from minidns.metrics.registry import Counter, Gauge, Metrics
 from minidns.plugins.site import Edges, PluginHost, Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import Block, PluginSpec, Repeated, Traits
 
 log = logging.getLogger(__name__)
 
@@ -140,5 +140,5 @@ PLUGIN = PluginSpec(
     setup=setup,
     defaults=ReloadOptions(),
     repeated=Repeated.FIRST_COUNTS,
-    reads_block=False,
+    block=Block.IGNORED,
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from minidns.corefile.options import argument, text
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import Block, PluginSpec, Repeated, Traits
 
 log = logging.getLogger(__name__)
 
@@ -45,5 +45,5 @@ PLUGIN = PluginSpec(
     setup=setup,
     defaults=RootOptions(),
     repeated=Repeated.LAST_COUNTS,
-    reads_block=False,
+    block=Block.REFUSED,
 )

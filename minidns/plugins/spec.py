@@ -78,6 +78,17 @@ class Repeated(Enum):
     """The plugin reads its directives itself; the result is the directives."""
 
 
+class Block(Enum):
+    """The meaning of a block ``{ }`` after a directive (CoreDNS)."""
+
+    READ = auto()
+    """Its lines are options."""
+    IGNORED = auto()
+    """Whatever is in it means nothing."""
+    REFUSED = auto()
+    """Its brace is an argument too many, also if the block is empty."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginSpec:
     """A plugin: its name, options, traits, and the function that sets it up."""
@@ -94,8 +105,7 @@ class PluginSpec:
     options: tuple[Option, ...] = ()
     """Options that no field of ``defaults`` declares."""
     repeated: Repeated = Repeated.UNREAD
-    reads_block: bool = True
-    """False if CoreDNS ignores a block of the directive."""
+    block: Block = Block.READ
     unknown: Unknown = unknown_property
     """The error for an option that is not in the table."""
     conflicts: Callable[[Any], Iterable[str]] = lambda options: ()
@@ -179,7 +189,9 @@ class PluginSpec:
         """
         changed: T = self.defaults if options is None else options
         changed = self.read_arguments(directive, site, changed)
-        if self.reads_block:
+        if self.block is Block.REFUSED and directive.has_block:
+            raise ConfigError.arguments(directive, "{")
+        if self.block is Block.READ:
             changed = self.read_block(directive, site, changed)
         for conflict in self.conflicts(changed):
             raise directive.end_error(conflict)

@@ -5,7 +5,7 @@ from minidns.dns.model import Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import AAAA, SRV, A, a, aaaa, srv
 from minidns.dns.rules import AnswerRule
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
+from minidns.plugins.spec import Block, PluginSpec, Repeated, Traits, as_plugin
 
 
 class WhoamiRule(AnswerRule):
@@ -45,5 +45,5 @@ PLUGIN = PluginSpec(
     setup=setup,
     options=(no_arguments(names_first=True),),
     repeated=Repeated.FIRST_COUNTS,
-    reads_block=False,
+    block=Block.REFUSED,
 )

@@ -29,7 +29,7 @@ REFUSED = {
         "any x y",
         "Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after 'x'",
     ),
-    "option": ("any {\nfoo\n}", "Corefile:3 - Error during parsing: unknown property 'foo'"),
+    "option": ("any {\nfoo\n}", "Corefile:2 - Error during parsing: Unexpected token '{', expecting argument"),
 }
 
 

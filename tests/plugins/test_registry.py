@@ -56,6 +56,23 @@ def read(spec: PluginSpec, option: Option, words: str) -> Any:  # options of any
     return spec.read_arguments(read_directive, site, spec.defaults)
 
 
+@table("line", ["any", "debug", "loop", "minimal", "multisocket 1", "root /tmp", "whoami"])
+@pytest.mark.parametrize("block", ["", "option x\n"])
+def test_a_brace_is_an_argument_too_many(line: str, block: str) -> None:
+    site = World().site(f".:53 {{\n{line} {{\n{block}}}\n}}\n")
+    with pytest.raises(ConfigError) as caught:
+        plugins.configure(site)
+    name = line.partition(" ")[0]
+    assert str(caught.value) == (
+        f"plugin/{name}: Corefile:2 - Error during parsing: Unexpected token '{{', expecting argument"
+    )
+
+
+@table("line", ["bufsize 1232", "cancel", "errors", "local", "log", "metadata", "reload 10s", "shed"])
+def test_an_empty_block_is_accepted(line: str) -> None:
+    plugins.configure(World().site(f".:53 {{\n{line} {{\n}}\n}}\n"))
+
+
 @table("name", MODULES)
 def test_a_module_with_a_plugin_is_in_the_order(name: str) -> None:
     has_plugin = hasattr(import_module(f"minidns.plugins.{name}"), "PLUGIN")
