@@ -32,13 +32,21 @@ PLAIN = """. {
 OTHER_BLOCK = PLAIN + "q.a.svc.cluster.local {\n    whoami\n}\n"
 ABOVE = PLAIN.replace("errors", "errors\n    rewrite name q.a.svc.cluster.local s.a.svc.cluster.local")  # fmt: skip
 NO_FALLTHROUGH = PLAIN.replace("fallthrough in-addr.arpa ip6.arpa", "")
-CACHED = PLAIN.replace("cache 30", "cache 3 q.a.svc.cluster.local")
 UNCACHED = PLAIN[: PLAIN.index("    cache")] + "}\n"
+ALL_CACHED = UNCACHED.replace("whoami", "whoami\n    cache 30")
+TTLS_ABOVE = ALL_CACHED.replace("errors", "errors\n    rewrite ttl regex .* 10-20")
+CACHED = PLAIN.replace("cache 30", "cache 3 q.a.svc.cluster.local")
+UNUNCACHED = PLAIN[: PLAIN.index("    cache")] + "}\n"
+ALL_CACHED = UNCACHED.replace("whoami", "whoami\n    cache 30")
+TTLS_ABOVE = ALL_CACHED.replace("errors", "errors\n    rewrite ttl regex .* 10-20")
+CACHED = PLAIN[: PLAIN.index("    cache")] + "}\n"
 COREFILES = {
     "kubeadm": PLAIN % "pods insecure",
     "verified": PLAIN % "pods verified",
     "strict": PLAIN % "strict",
     "without-a-cache": UNCACHED % "",
+    "all-cached": ALL_CACHED % "",
+    "bounded-ttls-above-the-cache": TTLS_ABOVE % "",
     "zonal": PLAIN % "zonal",
     "fallthrough": PLAIN % "fallthrough",
     "reverse-zones-of-its-own": NO_FALLTHROUGH % "pods insecure",

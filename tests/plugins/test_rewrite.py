@@ -454,6 +454,12 @@ async def test_leave_to_repeat(body: str, cached: bool) -> None:
     assert response.reuse == (reuse if cached else None)
 
 
+@table("body", ["rewrite ttl a 5", "rewrite ttl a 5-60", "rewrite ttl regex .* 100-"])
+async def test_ttls_that_count_down_are_bounded_for_each_client(body: str) -> None:
+    response = await ask(body, Below(reuse=Reuse(ttls_true_at=1000.0)), query("a"))
+    assert response.reuse is None
+
+
 async def test_answer_says_what_was_asked_instead() -> None:
     response = await ask("rewrite name a b", Below(), query("a", "AAAA"))
     assert [(source.kind, source.name) for source in response.sources] == [("rewrite", "a. AAAA -> b. AAAA")]

@@ -170,9 +170,18 @@ def _value(rtype: int, data: bytes, change: Change) -> bytes:
 
 def ttls(least: int, most: int) -> Undo:
     """Return the change of TTLs to at least ``least`` and at most ``most``."""
-    return _everywhere(
+    change = _everywhere(
         lambda rrset: rrset._replace(ttl=min(max(rrset.ttl, least), most))
     )
+
+    def undo(response: Response) -> Response:
+        changed = change(response)
+        if changed.reuse is None or changed.reuse.ttls_true_at is None:
+            return changed
+        # TTLs that count down would not stay within the bounds
+        return replace(changed, reuse=None)
+
+    return undo
 
 
 def rcode(old: int, new: int) -> Undo:
