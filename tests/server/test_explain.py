@@ -86,3 +86,13 @@ async def test_an_answer_of_the_past(name: str, at: str, result: str) -> None:
         changes = found["details"]["kubernetes"]["changes"]
         assert [change["name"] for change in changes] == ["a/new", "a/new"]
         assert found["answer"] == ([f"{WEB}. 5 A 10.96.0.9"] if result == "NOERROR" else [])
+
+
+async def test_answers_of_the_past_are_given_while_those_of_now_are_withheld() -> None:
+    text = CLUSTER.replace("fallthrough", "stale_after 5m servfail\nfallthrough")
+    async with whole(text, api=Api(TREES)) as server:
+        await settle()
+        await server.pass_(310)
+        assert (await server.lines("web.a.svc.cluster.local"))[0] == "SERVFAIL"
+        _, found = await ask(server, name="web.a.svc.cluster.local", at="1m")
+    assert found["rcode"] == "NOERROR"

@@ -1,8 +1,12 @@
 """Open files: as many as the process may have, shared out."""
 
+import resource
 import subprocess
 import sys
 
+import pytest
+
+from minidns.system import limits
 from tests.table import table
 
 SCRIPT = """
@@ -20,3 +24,8 @@ def test_the_soft_limit_is_raised(soft: int, hard: int, share: int) -> None:
         [sys.executable, "-c", SCRIPT.format(soft=soft, hard=hard)], capture_output=True, text=True, check=True
     )
     assert said.stdout.split() == [str(hard), str(hard), str(share)]
+
+
+def test_without_a_limit_all_may_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert limits.fair_share(10_000) == 10_000
