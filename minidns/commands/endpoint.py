@@ -82,7 +82,7 @@ def fetch(server: str, path: str, asked: Mapping[str, str]) -> Mapping[str, Any]
         reason = describe(cause) if isinstance(cause, OSError) else str(cause)
         raise Failure(
             f"no minidns answers at {server}: {reason}"
-            " (its -explain flag sets the address; --server names it here)"
+            "; its -explain flag sets the address, --server names it here"
         ) from exc
     except (ValueError, http.client.HTTPException) as exc:
         raise Failure(not_minidns(server)) from exc
