@@ -17,6 +17,7 @@ why pods are not ready are collected from the pods and reported.
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from minidns.kubernetes.decode import printable
 from minidns.kubernetes.documents import Json, Refused
@@ -226,20 +227,29 @@ async def wait_for_rollout(
             reasons = await _reasons(session, obj, ref)
             is_hopeless = any(word in text for text in reasons for word in hopeless)
             if is_over or is_hopeless:
-                text = "".join(f"; {reason}" for reason in reasons)
+                text = "".join(f"; {shown}" for shown in reasons.values())
                 raise Stuck(f"{ref} still waits for {missing}{text}")
-            for reason in reasons:
+            for reason, shown in reasons.items():
                 if reason not in reported:
-                    session.tell(f"waiting for {missing}: {reason}")
+                    session.tell(f"waiting for {missing}: {shown}")
             reported.update(reasons)
         await session.sleep(EVERY_S)
 
 
-async def _reasons(session: Session, workload: Json, ref: Ref) -> list[str]:
-    """Return why pods of a workload do not exist or are not ready, at most SHOWN."""
+async def _reasons(session: Session, workload: Json, ref: Ref) -> dict[str, str]:
+    """Return why pods of a workload do not exist or are not ready, at most SHOWN.
+
+    Each reason comes with the line that shows it and the pods that it holds for.
+    """
     pods = await session.api.list_objects(POD.path(ref.namespace))
-    reasons = (*_workload_reasons(workload), *_pod_reasons(workload, pods))
-    return list(dict.fromkeys(reasons))[:SHOWN]
+    shown = {reason: reason for reason in _workload_reasons(workload)}
+    of_pods: dict[str, list[str]] = {}
+    for name, reason in _pod_reasons(workload, pods):
+        of_pods.setdefault(reason, []).append(name)
+    for reason, (first, *others) in of_pods.items():
+        more = f" and {len(others)} more" if others else ""
+        shown[reason] = f"pod {first}{more}: {reason}"
+    return dict(islice(shown.items(), SHOWN))
 
 
 def _workload_reasons(workload: Json) -> Iterator[str]:
@@ -250,15 +260,15 @@ def _workload_reasons(workload: Json) -> Iterator[str]:
             yield printable(_text(condition))
 
 
-def _pod_reasons(workload: Json, pods: Iterable[Json]) -> Iterator[str]:
-    """Yield why pods of a workload are not ready, as their status says."""
+def _pod_reasons(workload: Json, pods: Iterable[Json]) -> Iterator[tuple[str, str]]:
+    """Yield the names of pods that are not ready, with why, as their status says."""
     selector, is_job = workload["spec"]["selector"], workload["kind"] == JOB.name
     for pod in pods:
         is_failed = value_at(pod, ("status", "phase")) == "Failed"
         is_asked = is_failed if has_ended(pod) and is_job else not has_ended(pod)
         if selects(selector, labels_of(pod)) and is_asked:
             for reason in _status_reasons(pod.get("status") or {}):
-                yield f"pod {pod['metadata']['name']}: {printable(reason)}"
+                yield pod["metadata"]["name"], printable(reason)
 
 
 def _status_reasons(status: Json) -> Iterator[str]:

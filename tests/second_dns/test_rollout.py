@@ -128,6 +128,19 @@ async def test_the_reason_is_said_once_while_it_waits(status: Json, reason: str)
         assert len(told) == 1
 
 
+async def test_a_reason_that_several_pods_have_is_said_once() -> None:
+    waiting = {"reason": "ErrImagePull", "message": "no such image"}
+    status = {"containerStatuses": [{"state": {"waiting": waiting}}]}
+    async with desk(cluster(unready(replicas=3))) as at:
+        pods = at.cluster.list("Pod", "shop")
+        for pod in pods:
+            at.cluster.commit(named("Pod"), {**pod, "status": {**pod["status"], **status}})
+        with pytest.raises(Stuck) as stuck:
+            await wait_for_rollout(at.session, WEB, 5.0)
+    assert str(stuck.value).count("no such image") == 1
+    assert "2 more" in str(stuck.value)
+
+
 class OverQuota(Documents):
     """The API of a cluster whose quota forbids the pods of a workload."""
 
