@@ -5,7 +5,6 @@ refuses an object that it cannot decode. Other fields may hold any value: there 
 full schemas.
 """
 
-import re
 from typing import Any, TypedDict
 
 import msgspec
@@ -13,6 +12,7 @@ import msgspec
 from .kind import Kind
 from .objects import Json
 from .status import bad_request
+from .wrong_values import wrong_value
 
 Texts = dict[str, str]
 Items = list[dict[str, Any]]
@@ -370,39 +370,8 @@ def check(kind: Kind, obj: Json) -> None:
             try:
                 msgspec.convert(obj[name], shape)
             except msgspec.ValidationError as error:
-                where, why = _in_words(name, str(error))
+                where, why = wrong_value(name, str(error))
                 raise bad_request(
                     f'{kind.name} in version "{kind.version}" cannot be handled as a '
                     f"{kind.name}: {where}: {why}"
                 ) from None
-
-
-_TYPES = {
-    "array": "a list",
-    "object": "fields",
-    "str": "a text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "null": "nothing",
-}
-"""The names of types for people."""
-
-
-def _in_words(name: str, said: str) -> tuple[str, str]:
-    """Return the path of a wrong field, and what is wrong with it.
-
-    ``said`` is the text of msgspec about the value of the field ``name``.
-    """
-    what, _, at = said.partition(" - at ")
-    path = name + at.strip("`").removeprefix("$")
-    if missing := re.search(r"missing required field `(\w+)`", what):
-        return f"{path}.{missing[1]}", "it is missing"
-    if types := re.fullmatch(r"Expected `(.+?)`, got `(.+?)`", what):
-        wanted, given = (_type_in_words(types[part]) for part in (1, 2))
-        return path, f"it needs {wanted}, and has {given}"
-    return path, "its value is not one that this field can have"
-
-
-def _type_in_words(types: str) -> str:
-    return " or ".join(_TYPES.get(name, name) for name in types.split(" | "))

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from minidns.text.arguments import Parser
 from minidns.text.files import describe
@@ -77,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
             _show(args),
             args.seed,
             without_fault=args.without_fault,
-            watch=play.stepping(sys.stdin, sys.stdout) if args.step else play.ignore,
+            watch=stepping(sys.stdin, sys.stdout) if args.step else play.ignore,
             commands=word.COMMANDS,
         )
     except BrokenPipeError:
@@ -94,3 +95,22 @@ def _show(args: argparse.Namespace) -> play.Show:
     if args.hash:
         return play.Show.HASH
     return play.Show.JSON if args.output == "json" else play.Show.RESULT
+
+
+def stepping(enter: TextIO, out: TextIO) -> play.Watch:
+    """Return what shows each command, and plays it when a line comes from ``enter``.
+
+    At the end of ``enter`` the rest is played without a stop.
+    """
+
+    def watch(step: play.Step | play.PlayedStep) -> None:
+        if isinstance(step, play.PlayedStep):
+            shown = list(play.actual_lines([step]))[1:]
+            out.write("".join(f"{line}\n" for line in shown))
+            return
+        out.write(f"{step.line}: {step.command}")
+        out.flush()
+        if not enter.readline() or not enter.isatty():  # nobody has typed a new line
+            out.write("\n")
+
+    return watch

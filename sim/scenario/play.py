@@ -375,25 +375,6 @@ def _result_lines(played: Run, show: Show) -> Iterator[str]:
         yield f"trace {played.hash}"
 
 
-def stepping(enter: TextIO, out: TextIO) -> Watch:
-    """Return what shows each command, and plays it when a line comes from ``enter``.
-
-    At the end of ``enter`` the rest is played without a stop.
-    """
-
-    def watch(step: Step | PlayedStep) -> None:
-        if isinstance(step, PlayedStep):
-            shown = list(actual_lines([step]))[1:]
-            out.write("".join(f"{line}\n" for line in shown))
-            return
-        out.write(f"{step.line}: {step.command}")
-        out.flush()
-        if not enter.readline() or not enter.isatty():  # nobody has typed a new line
-            out.write("\n")
-
-    return watch
-
-
 def failure_lines(scenario: Scenario, played: PlayedStep) -> Iterator[str]:
     """Yield the message about a failed step."""
     yield f"{scenario.file}:{played.step.line}: {played.step.command}"

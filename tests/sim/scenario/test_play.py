@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sim.__main__ import main
+from sim.commands.run import stepping
 from sim.scenario import play as scenario
 from sim.scenario import setup_words
 from sim.scenario.play import COMMANDS, PlayedStep, Scenario, play, scenarios, steps
@@ -565,7 +566,7 @@ def test_stepping_shows_each_command_before_its_output(entered: str, tmp_path: P
     file = tmp_path / "one"
     file.write_text("pod shop/cart\ncat app\n  nameserver 10.96.0.10\n")
     keys_out, keys = io.StringIO(), io.StringIO(entered)
-    scenario.main([str(file)], keys_out, watch=scenario.stepping(keys, keys_out))
+    scenario.main([str(file)], keys_out, watch=stepping(keys, keys_out))
     lines = keys_out.getvalue().splitlines()
     assert lines[:2] == ["1: pod shop/cart", "2: cat app"]
     assert "  nameserver 10.96.0.10" in lines
