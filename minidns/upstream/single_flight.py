@@ -89,7 +89,8 @@ class SingleFlight(Generic[R]):
         if queue is None or self._joinable(key) is not None:
             return await self._join(key, queue, call)
         turn = queue, client
-        await self._turns_of_clients.take(turn)
+        if not self._turns_of_clients.take(turn):
+            await self._turns_of_clients.wait(turn)
         try:
             return await self._join(key, queue, call)
         finally:
@@ -162,7 +163,8 @@ class SingleFlight(Generic[R]):
     ) -> R:
         if queue is None:
             return await call()
-        await self._turns.take(queue)
+        if not self._turns.take(queue):
+            await self._turns.wait(queue)
         try:
             return await call()
         finally:

@@ -5,33 +5,29 @@ from collections import deque
 from collections.abc import Hashable
 
 
-class _Line:
-    """The turns of one key."""
-
-    __slots__ = ("taken", "waiting")
-
-    def __init__(self) -> None:
-        self.taken = 0
-        self.waiting: deque[asyncio.Future[None]] = deque()
-
-
 class Turns:
     """Up to ``at_once`` turns of each key are taken at a time, in order of arrival."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
-        self._lines: dict[Hashable, _Line] = {}
+        self._taken: dict[Hashable, int] = {}
+        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
 
-    async def take(self, key: Hashable) -> None:
-        """Wait for a turn of ``key``, which must be released."""
-        line = self._lines.get(key)
-        if line is None:
-            line = self._lines[key] = _Line()
-        if line.taken < self._at_once:
-            line.taken += 1
-            return
+    def take(self, key: Hashable) -> bool:
+        """Take a turn of ``key`` if one is free, and return whether it was.
+
+        A turn must be released.
+        """
+        taken = self._taken.get(key, 0)
+        if taken == self._at_once:
+            return False
+        self._taken[key] = taken + 1
+        return True
+
+    async def wait(self, key: Hashable) -> None:
+        """Wait for a turn of ``key``, when none is free."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line.waiting.append(turn)
+        self._waiting.setdefault(key, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -40,20 +36,23 @@ class Turns:
             raise
 
     def release(self, key: Hashable) -> None:
-        """Give a turn of ``key`` to whoever waits for one."""
-        line = self._lines[key]
-        while line.waiting:
-            turn = line.waiting.popleft()
+        """Give a turn of ``key`` to the first that waits for one."""
+        waiting = self._waiting.get(key)
+        while waiting:
+            turn = waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
-        line.taken -= 1
-        if not line.taken:
-            del self._lines[key]
+        if waiting is not None:
+            del self._waiting[key]
+        if self._taken[key] == 1:
+            del self._taken[key]
+        else:
+            self._taken[key] -= 1
 
     def fail(self, error: Exception) -> None:
         """Raise ``error`` in all that wait."""
-        for line in self._lines.values():
-            for turn in line.waiting:
+        for waiting in self._waiting.values():
+            for turn in waiting:
                 if not turn.done():
                     turn.set_exception(error)
