@@ -2,8 +2,9 @@
 
 A mutant is minidns with one operator, number, condition or returned value changed, or
 one call left out, in a copy of the tree. It is killed if a test fails in one of the files
-that import the changed module or are called after it; the slow tests run only with
-``--all``. Each mutant that survives is printed: it is equivalent, or a test is missing.
+that import the changed module or are called after it, or else in those about a module that
+imports it; the slow tests run only with ``--all``. Each mutant that survives is printed: it
+is equivalent, or a test is missing.
 """
 
 import argparse
@@ -83,17 +84,28 @@ def change(node: ast.AST) -> tuple[ast.expr | ast.stmt, str] | None:
     return None
 
 
-def files_about(path: str) -> list[str]:
-    """Return the files of tests that import a module or are called after it."""
+def imports(path: str) -> re.Pattern[str]:
+    """Return what is found in a file that imports a module."""
     module = path.removesuffix(".py").replace("/", ".")
     package, _, name = module.rpartition(".")
-    imports = re.compile(rf"(from|import) {re.escape(module)}\b|from {re.escape(package)} import .*\b{name}\b")
-    files = sorted((ROOT / "tests").rglob("test_*.py"))
-    named = {f"test_{name}", f"test_{package.rpartition('.')[2]}"}
-    return [
+    return re.compile(rf"(from|import) {re.escape(module)}\b|from {re.escape(package)} import .*\b{name}\b")
+
+
+def files_about(path: str) -> set[str]:
+    """Return the files of tests that import a module or are called after it."""
+    *_, package, name = path.removesuffix(".py").split("/")
+    files, named = (ROOT / "tests").rglob("test_*.py"), {f"test_{name}", f"test_{package}"}
+    return {
         str(file.relative_to(ROOT)) for file in files
-        if file.stem in named or file.stem.startswith(f"test_{name}_") or imports.search(file.read_text())
-    ]  # fmt: skip
+        if file.stem in named or file.stem.startswith(f"test_{name}_") or imports(path).search(file.read_text())
+    }  # fmt: skip
+
+
+def files_about_users(path: str) -> set[str]:
+    """Return the other files of tests about the modules that import a module."""
+    files = (ROOT / "minidns").rglob("*.py")
+    users = [str(file.relative_to(ROOT)) for file in files if imports(path).search(file.read_text())]
+    return set[str]().union(*map(files_about, users)) - files_about(path)
 
 
 def is_killed(mutant: Mutant, tree: Path, *options: str) -> bool:
@@ -101,15 +113,22 @@ def is_killed(mutant: Mutant, tree: Path, *options: str) -> bool:
     file = tree / mutant.path
     source = file.read_bytes()
     file.write_bytes(source[: mutant.start] + mutant.text.encode() + source[mutant.end :])
-    words = ("-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *options, *files_about(mutant.path))
-    env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # two versions of a file may have one time
     try:
-        done = subprocess.run([sys.executable, *words], cwd=tree, env=env, capture_output=True, timeout=TIMEOUT_S)
-        return done.returncode not in (0, 5)  # 5: there are no tests
-    except subprocess.TimeoutExpired:
-        return True
+        return any(_fails(sorted(files(mutant.path)), tree, *options) for files in (files_about, files_about_users))
     finally:
         file.write_bytes(source)
+
+
+def _fails(files: list[str], tree: Path, *options: str) -> bool:
+    words = ("-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *options, *files)
+    env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # two versions of a file may have one time
+    if not files:
+        return False
+    try:
+        done = subprocess.run([sys.executable, *words], cwd=tree, env=env, capture_output=True, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return True
+    return done.returncode not in (0, 5)  # 5: there are no tests
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.mutants import files_about, mutants
+from tests.mutants import files_about, files_about_users, mutants
 from tests.table import table
 
 SOURCES = {
@@ -33,5 +33,11 @@ def test_a_mutant_differs_in_one_place(source: str, expected: str | None) -> Non
 
 def test_a_module_is_tested_where_it_is_imported_or_named() -> None:
     found = files_about("minidns/dns/zonefile.py")
-    assert {"tests/dns/test_zonefile.py", "tests/dns/test_rdata_types.py"} <= set(found)
+    assert {"tests/dns/test_zonefile.py", "tests/dns/test_rdata_types.py"} <= found
     assert "tests/http/test_server.py" not in found
+
+
+def test_a_module_is_also_tested_where_a_module_that_imports_it_is() -> None:
+    found = files_about_users("minidns/second_dns/survey.py")
+    assert "tests/second_dns/test_status.py" in found
+    assert not found & files_about("minidns/second_dns/survey.py")

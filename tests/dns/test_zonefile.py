@@ -102,6 +102,7 @@ BAD = [
     ("a 99999999999 A 192.0.2.1", 1),
     ("a 1x A 192.0.2.1", 1),
     ("a CLASS70000 60 A 192.0.2.1", 1),
+    ("a CLASS\u0661 60 A 192.0.2.1", 1),
     ('a 60 TXT "x', 1),
     ("a 60 TXT ( x", 1),
     ("a 60 TXT x )", 1),
@@ -158,8 +159,9 @@ def test_names_of_included_files_are_escaped() -> None:
     assert str(error.value).isprintable()
 
 
-def test_classes_have_numbers_too() -> None:
-    (record,) = read("a CLASS3 60 TXT x")
+@table("word", ["CLASS3", "class3", "CH"])
+def test_classes_have_numbers_too(word: str) -> None:
+    (record,) = read(f"a {word} 60 TXT x")
     assert record.rclass == 3
 
 

@@ -304,6 +304,7 @@ PATH_FIELDS = {
 """Fields that decide which pod of a Service gets a packet (Service API, ServiceSpec)."""
 
 
+@pytest.mark.slow
 @table("field", PATH_FIELDS)
 @table("program", ["--image example/minidns", "--coredns 1.13.1"])
 async def test_the_path_to_the_pods_is_the_same(field: str, program: str) -> None:
@@ -325,6 +326,7 @@ async def test_what_is_no_argument_is_a_usage_error(words: str) -> None:
         assert ended.value.code == 2
 
 
+@pytest.mark.slow
 @table(
     ("image", "version", "expected"),
     [

@@ -45,6 +45,7 @@ async def test_shows_then_asks_then_writes() -> None:
         assert mentions(at.err[-1], "kube-system/kube-dns-2 minidns unenrol deployment/web -n shop")  # fmt: skip
 
 
+@pytest.mark.slow
 @table("kind", ["deploy", "Deployment", "deployments"])
 async def test_kind_and_name_as_two_words(kind: str) -> None:
     async with desk(with_second(cluster(workload()))) as at:

@@ -71,11 +71,7 @@ async def failing(rules: Json, tmp_path: Path) -> list[str]:
     return said
 
 
-async def test_the_role_is_enough(tmp_path: Path) -> None:
-    assert await failing(role(), tmp_path) == []
-
-
-async def test_every_part_of_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_role_is_enough_and_every_part_of_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     used: set[tuple[str, str]] = set()
     authorize = rbac.authorize
 

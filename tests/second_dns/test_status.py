@@ -101,6 +101,7 @@ async def test_a_record_that_was_edited_is_told_of() -> None:
         assert mentions(at.said, "ConfigMap shop/x")
 
 
+@pytest.mark.slow
 @table(
     ("kind", "words", "pods"),
     [

@@ -93,6 +93,7 @@ async def test_beside_the_first_nothing_moves_at_all() -> None:
         assert everything(at.cluster) == before
 
 
+@pytest.mark.slow
 @table("way", WAYS)
 async def test_nothing_is_left_on_objects_that_controllers_copy(way: str) -> None:
     """Annotations of a Deployment reach its ReplicaSets, and come back from them."""
@@ -151,6 +152,7 @@ async def _dies(way: str, deaths: list[tuple[int, bool]]) -> None:
         assert lasting(of) == before
 
 
+@pytest.mark.slow
 @table("way", WAYS)
 async def test_every_write_is_conditional(way: str) -> None:
     """The condition is a version, a UID, or that the name is free."""
@@ -183,6 +185,7 @@ def touch(of: ClusterApi, kind: str) -> None:
     of.patch(kind, "shop", "web", note)
 
 
+@pytest.mark.slow
 @table("way", WAYS)
 async def test_what_others_change_meanwhile_is_not_lost(way: str) -> None:
     kind, words = WAYS[way]

@@ -132,6 +132,7 @@ def test_without_a_journal_there_is_the_report_alone() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.1, 0.0], ids=["one replica fails", "nothing fails"])
 def test_a_report_that_was_written_is_exported(rate: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     verdict, ledger = trial(CAUSES["one-replica"], rate, 300, to_find=0.1)

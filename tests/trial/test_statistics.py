@@ -52,6 +52,7 @@ def stopping(ratio: float, alpha: float) -> list[float]:
 
 
 # mean and 95th percentile of the failures until a conviction, as published with the method
+@pytest.mark.slow
 @table(
     ("ratio", "alpha", "mean", "percentile"),
     [

@@ -43,6 +43,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @table(("command", "text"), COMMANDS)
 async def test_a_command_runs_in_the_pod(command: Sequence[str], text: str, api: Documents) -> None:
     assert text in await api.run(APP, "app", command)
@@ -167,6 +168,7 @@ class Echo:
         yield b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["exec?command=echo&", "attach?"])
 async def test_a_command_reads_its_standard_input_while_it_runs(how: str, simulation: Simulation) -> None:
     simulation.api.kubelet = Echo()

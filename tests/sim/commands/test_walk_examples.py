@@ -7,6 +7,7 @@ import pytest
 from sim.commands import walk
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", walk.EXAMPLES)
 def test_an_example_plays(example: str, capsys: pytest.CaptureFixture[str]) -> None:
     program, command, *args = shlex.split(example)

@@ -49,6 +49,7 @@ async def test_api_is_read_and_written_over_http(tmp_path: Path) -> None:
     assert read["metadata"]["labels"] == {"a": "b"}
 
 
+@pytest.mark.slow
 async def test_lines_that_should_be_there(tmp_path: Path) -> None:
     async with scene(tmp_path) as found:
         found.check_lines(Output(0, "a\nb\n"), "b", "c")
@@ -56,6 +57,7 @@ async def test_lines_that_should_be_there(tmp_path: Path) -> None:
     assert "not among the lines above" in told(found)
 
 
+@pytest.mark.slow
 async def test_answer_that_never_comes(tmp_path: Path) -> None:
     async with scene(tmp_path) as made:
         found = replace(made, soon_s=0.05)

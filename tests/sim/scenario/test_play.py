@@ -126,6 +126,7 @@ def test_it_is_the_same_every_time() -> None:
 # -- what cannot be carried out
 
 
+@pytest.mark.slow
 @table(
     ("line", "said"),
     [

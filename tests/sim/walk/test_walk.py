@@ -176,6 +176,7 @@ def kinds_of(walk: Walk) -> list[str]:
     return [step.kind.value for step in walk.steps if not step.inside]
 
 
+@pytest.mark.slow
 @table(
     ("words", "shown", "missing"),
     [

@@ -48,6 +48,7 @@ async def test_nothing_is_left_of_a_trial_that_was_killed_at_any_write() -> None
     assert lives >= CREATED + 2  # the two Jobs are deleted, and with them all that they own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 @pytest.mark.parametrize("write", [0, 1, 6, CREATED - 1])
 async def test_nothing_is_left_of_a_trial_that_is_stopped_at_a_write(write: int, number: signal.Signals) -> None:
