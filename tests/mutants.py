@@ -86,19 +86,24 @@ def change(node: ast.AST) -> tuple[ast.expr | ast.stmt, str] | None:
 
 def imports(path: str) -> re.Pattern[str]:
     """Return what is found in a file that imports a module."""
-    module = path.removesuffix(".py").replace("/", ".")
+    module = _without_ending(path).replace("/", ".")
     package, _, name = module.rpartition(".")
     return re.compile(rf"(from|import) {re.escape(module)}\b|from {re.escape(package)} import .*\b{name}\b")
 
 
 def files_about(path: str) -> set[str]:
     """Return the files of tests that import a module or are called after it."""
-    *_, package, name = path.removesuffix(".py").split("/")
+    *_, package, name = _without_ending(path).split("/")
     files, named = (ROOT / "tests").rglob("test_*.py"), {f"test_{name}", f"test_{package}"}
     return {
         str(file.relative_to(ROOT)) for file in files
         if file.stem in named or file.stem.startswith(f"test_{name}_") or imports(path).search(file.read_text())
     }  # fmt: skip
+
+
+def _without_ending(path: str) -> str:
+    """Return the path of a module or package without its ending."""
+    return path.removesuffix(".py").removesuffix("/__init__")
 
 
 def files_about_users(path: str) -> set[str]:

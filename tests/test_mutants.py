@@ -35,6 +35,7 @@ def test_a_module_is_tested_where_it_is_imported_or_named() -> None:
     found = files_about("minidns/dns/zonefile.py")
     assert {"tests/dns/test_zonefile.py", "tests/dns/test_rdata_types.py"} <= found
     assert "tests/http/test_server.py" not in found
+    assert "tests/plugins/test_cache_releases.py" in files_about("minidns/plugins/cache/__init__.py")
 
 
 def test_a_module_is_also_tested_where_a_module_that_imports_it_is() -> None:

@@ -195,6 +195,16 @@ def test_transfer_is_what_the_names_answer() -> None:
             assert set(to_lines(rrset)) <= set(expected.splitlines())
 
 
+def test_transfer_leaves_out_names_that_no_message_can_hold() -> None:
+    long = ".".join(["x" * 63] * 4)
+    at, _ = external((*OBJECTS, slice_of("a/h", f"10.2.0.7={long} 10.2.0.8=short", "http:8080")), rules=HEADS)
+    records = at.transfer(ZONE)
+    assert records is not None
+    owners = {rrset.owner for rrset in records}
+    assert f"short.h.a.{ZONE}" in owners
+    assert not any(owner.startswith("xxx") for owner in owners)
+
+
 def str_type(rtype: int) -> str:
     return {1: "A", 2: "NS", 28: "AAAA", 33: "SRV"}[rtype]
 
