@@ -1,8 +1,6 @@
 """The bearer tokens of one run: one of the administrator, one per service account."""
 
 import secrets
-from collections.abc import Callable
-from pathlib import Path
 
 from . import rbac
 from .objects import Json, dig, key_of
@@ -27,9 +25,3 @@ class Accounts:
         token = secrets.token_urlsafe()
         self.names[token] = name
         return token
-
-    def kubeconfig(
-        self, write: Callable[[Path, str], Path]
-    ) -> Callable[[Path, Json], Path]:
-        """Return a writer of pods' kubeconfigs, based on ``write(path, token)``."""
-        return lambda path, pod: write(path, self.token_of(pod))

@@ -144,18 +144,24 @@ def pod_status(obj: Json, now: float) -> Cell:
     if obj["metadata"].get("deletionTimestamp"):
         return "Terminating"
     status = obj.get("status") or {}
-    ended = [
-        dig(container, "state.terminated.reason")
+    stopped = [
+        dig(container, f"state.{state}.reason")
         for container in status.get("containerStatuses") or ()
+        for state in ("waiting", "terminated")
     ]
-    reasons = [status.get("reason"), *ended, status.get("phase")]
+    reasons = [status.get("reason"), *stopped, status.get("phase")]
     return str(next(filter(None, reasons), "Unknown"))
 
 
 def pod_restarts(obj: Json, now: float) -> Cell:
-    """Return the number of container restarts of a Pod."""
+    """Return the number of container restarts of a Pod, and the time since the last."""
     statuses = dig(obj, "status.containerStatuses") or ()
-    return sum(int(status.get("restartCount", 0)) for status in statuses)
+    count = sum(int(status.get("restartCount", 0)) for status in statuses)
+    ends = [dig(status, "lastState.terminated.finishedAt") for status in statuses]
+    last = max(map(seconds, filter(None, ends)), default=None)
+    if not count or last is None:
+        return count
+    return f"{count} ({duration(now - last)} ago)"
 
 
 def deployment_ready(obj: Json, now: float) -> Cell:

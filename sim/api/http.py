@@ -7,7 +7,8 @@ Paths below /sim/ exist on no real server: faults, actions and the request log (
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -15,6 +16,7 @@ from typing import NamedTuple, Self
 
 from aiohttp import web
 
+from minidns.dns.model import Address
 from minidns.http import gate
 
 from . import (
@@ -84,6 +86,8 @@ class ApiServer:
         self.act = self._control.act
         self.kubelet: Kubelet | None = None
         """Runs commands and has the logs of pods; without one there is no such path."""
+        self.misses_event: Callable[[Address], bool] = lambda peer: False
+        """Returns whether the client at an address does not get the next event."""
         self._host = host
         self._port = port
         self._version = version
@@ -109,9 +113,17 @@ class ApiServer:
     @property
     def url(self) -> str:
         """Return the URL of the server, which must be listening."""
-        scheme = "https" if self._ssl else "http"
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{scheme}://{host}:{self._port}"
+        return f"{self._scheme}://{host}:{self._port}"
+
+    @property
+    def address(self) -> Address:
+        """Return the address of the server, which must be listening."""
+        return self._host, self._port
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._ssl else "http"
 
     @property
     def authority(self) -> Path | None:
@@ -123,9 +135,14 @@ class ApiServer:
         path: Path | str,
         token: str = kubeconfig.ADMIN_TOKEN,
         namespace: str = "default",
+        at: Address | None = None,
     ) -> Path:
-        """Write a kubeconfig file with the context sim; return its path."""
-        text = kubeconfig.text(self.url, token, self.authority, namespace)
+        """Write a kubeconfig file with the context sim; return its path.
+
+        ``at`` is the address of a relay to this server.
+        """
+        url = self.url if at is None else f"{self._scheme}://{at[0]}:{at[1]}"
+        text = kubeconfig.text(url, token, self.authority, namespace)
         return private_files.write(Path(path), text)
 
     def use_certificate(self, tls: Tls) -> None:
@@ -265,6 +282,9 @@ class ApiServer:
         stream = Stream(
             self.cluster, request.kind, selected, options, self.faults, request.accept
         )
+        peer = raw.transport.get_extra_info("peername") if raw.transport else None
+        if peer is not None:
+            stream.misses = partial(self.misses_event, peer[:2])
         self.streams.add(stream)
         try:
             return await stream.run(raw, rule)

@@ -54,6 +54,8 @@ class LogOptions(NamedTuple):
     follow: bool = False
     tail_lines: int | None = None
     """The number of lines at the end; None for all."""
+    previous: bool = False
+    """Whether that of the container before its last restart is wanted."""
 
 
 class Kubelet(Protocol):
@@ -89,7 +91,12 @@ class Kubelet(Protocol):
         ...
 
     def log(self, pod: Key, options: LogOptions) -> AsyncIterator[bytes]:
-        """Yield the log of a pod in pieces."""
+        """Yield the log of a pod in pieces, the first one also if it is empty.
+
+        Raises:
+            ApiError: there is no such log (400).
+
+        """
         ...
 
 
@@ -138,17 +145,21 @@ def _check_container(pod: Json, name: str) -> None:
 
 def _log_options(request: Request) -> LogOptions:
     tail = request.query.get("tailLines", "")
-    follow = request.query.get("follow") in ("1", "true")
-    return LogOptions(follow, int(tail) if tail.isdecimal() else None)
+    follow, previous = (
+        request.query.get(name) in ("1", "true") for name in ("follow", "previous")
+    )
+    return LogOptions(follow, int(tail) if tail.isdecimal() else None, previous)
 
 
 async def _serve_log(
     raw: web.BaseRequest, pieces: AsyncIterator[bytes]
 ) -> web.StreamResponse:
+    first = await anext(pieces)
     response = web.StreamResponse()
     response.content_type = "text/plain"
     response.enable_chunked_encoding()
     await response.prepare(raw)
+    await response.write(first)
     async for piece in pieces:
         await response.write(piece)
     await response.write_eof()

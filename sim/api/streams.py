@@ -1,7 +1,7 @@
 """WATCH over HTTP: one stream per watcher, with its faults."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -106,6 +106,8 @@ class Stream:
         self._response = web.StreamResponse()
         self._transport: asyncio.Transport | None = None
         self._rate = 0
+        self.misses: Callable[[], bool] = lambda: False
+        """Returns whether the next event is left out."""
 
     async def run(self, raw: web.BaseRequest, rule: Rule) -> web.StreamResponse:
         """Serve the watch until its time-out or another end."""
@@ -240,6 +242,8 @@ class Stream:
         """Send events, in batches."""
         lines: list[bytes] = []
         for event in events:
+            if event.type != "BOOKMARK" and self.misses():
+                continue
             lines.append(self._encoded(event))
             if self._cuts_next:
                 await self._send_half(b"".join(lines[:-1]), lines[-1])

@@ -33,6 +33,7 @@ from ..node.links import Links
 from ..node.network import DataPlane
 from ..node.one_shots import OneShots
 from ..node.places import Places
+from ..node.pod_ways import PodWays
 from ..node.processes import Processes
 from ..node.programs import Programs
 from ..node.runtime import Running, Runtime
@@ -125,11 +126,17 @@ class Simulation:
         """Wait until every pod of kube-system is Ready.
 
         Raises:
-            NotReady: the time is up; the message has the end of their logs.
+            NotReady: the time is up, or a pod ends again and again; the message has the
+                end of their logs.
 
         """
+        failed = self.runtime.never_up
         try:
-            await changed(self.cluster, lambda: not self._unready(), timeout_s)
+            await changed(
+                self.cluster, lambda: bool(failed) or not self._unready(), timeout_s
+            )
+            if failed:
+                raise NotReady("\n".join(failed.values()))
         except TimeoutError:
             raise NotReady("\n".join(map(self._complaint, self._unready()))) from None
 
@@ -187,7 +194,7 @@ async def started(
     places = Places(cluster)
     seed_of_faults = rng.getrandbits(32)
     links = Links(ServerFaults(Faults(seed_of_faults)), places.behind, places.addresses)
-    internet = Internet(links=links)
+    internet = Internet()
     accounts, tls = Accounts(), certificates.write(folder, HOST)
     async with (
         processes.serving(),
@@ -197,14 +204,23 @@ async def started(
         plane = DataPlane(cluster, rng)
         for protocol in ("UDP", "TCP"):
             plane.real[(kube_system.OUTSIDE_DNS, 53), protocol] = outside
-        runtime = Runtime(cluster, plane, folder / "pods", outside, processes)
+        ways = PodWays(plane, links, api)
+        api.misses_event = ways.misses_event
+        runtime = Runtime(cluster, plane, folder / "pods", processes, ways.open)
         runtime.is_unready = lambda address: links.faults.is_unready(
             links.names_of(address)
         )
         runtime.coredns = coredns
         links.servers.on_end = runtime.kill
+        links.servers.on_stop = runtime.stop
+        links.servers.on_resume = runtime.resume
+        runtime.on_start = links.servers.silent.discard
+
+        def kubeconfig_of(path: Path, pod: Json, at: Address) -> Path:
+            return api.kubeconfig(path, accounts.token_of(pod), at=at)
+
         kubeconfig = api.kubeconfig(folder / "kubeconfig", accounts.administrator)
-        async with runtime.following(accounts.kubeconfig(api.kubeconfig)):
+        async with runtime.following(kubeconfig_of):
             simulation = Simulation(
                 cluster,
                 api,

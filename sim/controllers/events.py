@@ -21,11 +21,13 @@ from ..api.objects import (
 )
 from ..api.server import ClusterApi
 from ..api.store import Change
+from .containers import CRASH_LOOP
 
 TTL_S = 3600.0
 _PULLED = (
     'Container image "{}" already present on machine and can be accessed by the pod'
 )
+_BACK_OFF = "Back-off restarting failed container {} in pod {}"
 _UNREADY = "Readiness probe failed: HTTP probe failed with statuscode: 503"
 
 
@@ -110,18 +112,32 @@ def _of_pod(change: Change) -> Iterator[Report]:
         message = f"Successfully assigned {'/'.join(key_of(pod))} to {node}"
         yield Report("Scheduled", message, "default-scheduler", pod)
     runs, ran = (dig(each, "status.phase") == "Running" for each in (pod, old))
+    statuses = [
+        {each["name"]: each for each in dig(state, "status.containerStatuses") or ()}
+        for state in (pod, old)
+    ]
     for container in dig(pod, "spec.containers") or ():
         name, image = container["name"], container.get("image", "")
         field = f"spec.containers{{{name}}}"
+        new, before = (each.get(name) or {} for each in statuses)
+        again = runs and new.get("restartCount", 0) > before.get("restartCount", 0)
         ends = change.type == "DELETED" or (is_terminating(pod) > is_terminating(old))
         if ends and ran:
             yield Report("Killing", f"Stopping container {name}", "kubelet", pod, field)
-        elif runs and not ran:
+        elif again or (runs and not ran):
             yield Report("Pulled", _PULLED.format(image), "kubelet", pod, field)
             yield Report("Created", "Container created", "kubelet", pod, field)
             yield Report("Started", "Container started", "kubelet", pod, field)
+        elif _is_backing_off(new) > _is_backing_off(before):
+            text = _BACK_OFF.format(name, "_".join(reversed(key_of(pod))))
+            text += f"({pod['metadata']['uid']})"
+            yield Report("BackOff", text, "kubelet", pod, field, is_warning=True)
         elif runs and condition(pod, "Ready") < condition(old, "Ready"):
             yield Report("Unhealthy", _UNREADY, "kubelet", pod, field, is_warning=True)
+
+
+def _is_backing_off(container: Json) -> bool:
+    return bool(dig(container, "state.waiting.reason") == CRASH_LOOP)
 
 
 def _of_owner(change: Change) -> Iterator[Report]:

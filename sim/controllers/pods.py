@@ -170,19 +170,23 @@ def _containers(spec: Json, status: Json, now: str) -> Iterator[Json]:
     """Yield the status of each container."""
     running = status["phase"] == "Running"
     start = {"startedAt": status.get("startTime")}
-    state = {"running": start} if running else {}
+    known = {each["name"]: each for each in status.get("containerStatuses") or ()}
+    state: Json = {"running": start} if running else {}
     if status["phase"] in ENDS:
         code, reason = ENDS[status["phase"]]
         end = {"exitCode": code, "reason": reason, "finishedAt": now}
         state = {"terminated": {**end, **start}}
     for container in spec.get("containers") or ():
-        image = container.get("image", "")
+        image, name = container.get("image", ""), container["name"]
+        was = known.get(name, {})
+        now_ = was["state"] if running and was.get("state") else state
         yield {
-            "name": container["name"],
+            "name": name,
             "image": image,
             "imageID": image,
             "ready": condition({"status": status}, "Ready") == "True",
-            "started": running,
-            "restartCount": 0,
-            "state": state,
+            "started": running and "running" in now_,
+            "restartCount": was.get("restartCount", 0),
+            "state": now_,
+            **({"lastState": was["lastState"]} if was.get("lastState") else {}),
         }

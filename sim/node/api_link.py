@@ -1,4 +1,4 @@
-"""The connection of one DNS server to the API, with the faults of the link.
+"""The way of one DNS server to the API, with the faults of the link between them.
 
 Events that a partition holds back arrive after it, as TCP sends them again; until then
 the server sees neither events nor an error, so that its view grows old unnoticed.
@@ -33,17 +33,12 @@ _SIZE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class ApiLink:
-    """The API as the server at a place sees it."""
+class ApiWay:
+    """The link between the API and the server at a place."""
 
-    api: Api
     faults: Faults
     place: Callable[[], Place]
     """Returns the place of the server."""
-
-    def list_watch(self, access: Access, resource: Resource) -> ListWatch:
-        """Return LIST and WATCH of ``resource``; an edge of minidns."""
-        return _Linked(self.api.list_watch(access, resource), self)
 
     async def request(self) -> None:
         """Wait as long as a request and its response take.
@@ -59,14 +54,16 @@ class ApiLink:
             if not delays_s:
                 raise ApiError("dial tcp: i/o timeout")
 
-    async def arrival(self, sent: float, after: float) -> float:
+    async def arrival(
+        self, sent: float, after: float, *, to_api: bool = False
+    ) -> float:
         """Return when an event arrives that was ``sent`` then, not before ``after``.
 
         Waits while a partition holds the event back.
         """
         now = asyncio.get_running_loop().time
         while self.faults.active:
-            if delays_s := self._delays_s():
+            if delays_s := self._delays_s(to_api=to_api):
                 return max(sent + delays_s[0], after)
             await asyncio.sleep(RETRY_S)  # TCP sends it again
             sent = now()
@@ -83,11 +80,23 @@ class ApiLink:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiLink:
+    """The API as the server at the end of a way sees it."""
+
+    api: Api
+    way: ApiWay
+
+    def list_watch(self, access: Access, resource: Resource) -> ListWatch:
+        """Return LIST and WATCH of ``resource``; an edge of minidns."""
+        return _Linked(self.api.list_watch(access, resource), self.way)
+
+
+@dataclass(frozen=True, slots=True)
 class _Linked:
     """One resource behind a link; implements ``ListWatch``."""
 
     inner: ListWatch
-    link: ApiLink
+    link: ApiWay
 
     async def page(self, token: str, version: str | None) -> Page:
         """Return a page of objects."""

@@ -13,6 +13,7 @@ from ..api.objects import Key
 from ..api.status import bad_request, failure
 from . import commands
 from .container import Container
+from .fork_server import PREVIOUS
 
 _POLL_S = 0.2
 """Seconds between two looks at a log that is followed."""
@@ -90,19 +91,29 @@ class NodeKubelet:
     async def log(self, pod: Key, options: LogOptions) -> AsyncIterator[bytes]:
         """Yield the log of a pod, and what is added to it while it is followed."""
         path = self._log_file(pod)
-        at = 0
+        if options.previous:
+            path = path.with_name(PREVIOUS)
+            if not path.exists():
+                raise bad_request(
+                    f'previous terminated container in pod "{pod[1]}" not found'
+                )
         data = path.read_bytes() if path.exists() else b""
-        at = len(data)
+        at, file_id = len(data), _id(path)
         yield _tail(data, options.tail_lines)
         while options.follow:
             await asyncio.sleep(_POLL_S)
-            if not path.exists():
+            if _id(path) != file_id:  # the container has ended
                 return
             with path.open("rb") as file:
                 file.seek(at)
                 while data := file.read(_CHUNK):
                     at += len(data)
                     yield data
+
+
+def _id(path: Path) -> int:
+    """Return what tells files of the same path apart; 0 if there is none."""
+    return path.stat().st_ino if path.exists() else 0
 
 
 def _tail(data: bytes, lines: int | None) -> bytes:

@@ -5,17 +5,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from . import fault_words
-from .faults import API, OUTSIDE, Fault
-from .links import Links
+from .links import Links, Losses
 from .places import Places
 from .proxy_faults import ProxyFaults
 
 PROXY = "proxy"
 """The word before the settings of kube-proxy."""
 PROXY_USAGE = "WORD VALUE [WORD VALUE]..."
-
-
-_LOOPBACK = "masquerade: servers that are processes see loopback addresses anyway"
 
 
 class ActiveFault(NamedTuple):
@@ -38,7 +34,7 @@ class FaultControl:
     proxy: ProxyFaults
     places: Places
     is_live: bool = False
-    """Whether the servers are processes: some faults are not possible then."""
+    """Whether the servers are processes, which `clear` lets go on."""
 
     def add(self, words: Sequence[str]) -> None:
         """Add the fault of ``words``; the same words again restart it.
@@ -50,21 +46,24 @@ class FaultControl:
         if words and words[0] == PROXY:
             if len(words) == 1:
                 raise ValueError(f"nothing follows {PROXY}")
-            if self.is_live and "masquerade" in words[1::2]:
-                raise ValueError(_LOOPBACK)
             self.proxy.set(words[1:])
+            return
+        if words[:1] == ["lose"] and words[1:2] in (["query"], ["reply"]):
+            what, qtype, times = fault_words.next_losses(words[1:])
+            self.links.losses[" ".join(words)] = Losses(what, qtype, times)
             return
         fault = fault_words.parse(words)
         fault_words.check_names(fault, self.places.names())
         self.places.check_link(fault)
-        if self.is_live:
-            _check_live(fault)
         self.links.faults.add(fault)
 
     def active(self) -> Iterator[ActiveFault]:
         """Yield all faults in the order in which they were added."""
         for text, hits in self.links.faults.hits.items():
             yield ActiveFault(text, hits)
+        for text, losses in self.links.losses.items():
+            if losses.left:
+                yield ActiveFault(text, losses.lost)
         for word, value in self.proxy.words.items():
             yield ActiveFault(f"{PROXY} {word} {value}", None)
 
@@ -80,10 +79,14 @@ class FaultControl:
         word, _, rest = text.partition(" ")
         if word == PROXY or not text:
             self._clear_proxy(rest)
-        if word != PROXY:
+        if not text:
+            self.links.losses.clear()
+        if text in self.links.losses:
+            del self.links.losses[text]
+        elif word != PROXY:
             self.links.faults.clear(text)
         if self.is_live and word in ("", "stop"):
-            self.links.servers.silent.clear()
+            self.links.servers.resume()
 
     def _clear_proxy(self, text: str) -> None:
         settings = dict(self.proxy.words)
@@ -96,17 +99,3 @@ class FaultControl:
         if text:
             for word, value in settings.items():
                 self.proxy.set((word, value))
-
-
-def _check_live(fault: Fault) -> None:
-    """Raise ValueError if a fault cannot act on real processes and sockets."""
-    if fault.effect == "miss" or API in fault.ends:
-        raise ValueError(
-            f"{fault.text}: watches of real processes are HTTP; their faults are those "
-            "of the API server (docs/simulated-api.md)"
-        )
-    if OUTSIDE in fault.ends or (OUTSIDE, fault.effect) == (fault.host, "garble"):
-        raise ValueError(
-            f"{fault.text}: the way of a server to its upstream is a real socket; "
-            f"give the fault to the upstream: {fault.effect} at {OUTSIDE}"
-        )

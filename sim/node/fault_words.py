@@ -166,6 +166,25 @@ def parse(words: Sequence[str]) -> Fault:
     return _with_conditions(fault, effect, rest)
 
 
+def next_losses(words: Sequence[str]) -> tuple[str, int, int]:
+    """Return what is lost, its type and how often: ``query|reply TYPE [TIMES]``.
+
+    Raises:
+        ValueError: a word is wrong, missing or surplus; the message names it.
+
+    """
+    what, *rest = words
+    match rest:
+        case []:
+            raise ValueError(f"{what} needs a type such as A")
+        case [rtype, *times] if len(times) < 2:
+            count = times[0] if times else "1"
+            if not is_number(count) or not int(count):
+                raise ValueError(f"{count} is not a whole number from 1 up")
+            return what, type_number(rtype), int(count)
+    raise ValueError(f"{rest[2]} is surplus")
+
+
 class Names(NamedTuple):
     """The names that faults can refer to."""
 

@@ -27,8 +27,9 @@ from . import kind_corefile
 
 MINIDNS = "minidns"
 """The PROGRAM of a request that stands for minidns."""
-LOG, WORKING = "log", "empty"
-"""In the folder of a process: the file of its output, and its working directory."""
+LOG, PREVIOUS, WORKING = "log", "log.previous", "empty"
+"""In the folder of a process: the file of its output, that of the process before it,
+and its working directory."""
 CANNOT_EXECUTE = 126
 """Exit status of a process whose program cannot be executed, as of shells."""
 _IMPORTED_BEFORE = (

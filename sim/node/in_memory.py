@@ -11,10 +11,9 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from minidns.dns.model import Address, Query
-from minidns.dns.rdata import type_name
+from minidns.dns.model import Address
 from minidns.server.answer import Answerer, Responder
 from minidns.server.remembered import Memory
 from minidns.stub.protocol import Failure, Lookup, Send, Transport, Wait
@@ -39,14 +38,6 @@ _PORT = 40000
 """Source port of all servers' queries over UDP."""
 
 
-class Loss(NamedTuple):
-    """The loss of one query or reply of a type over UDP."""
-
-    what: str
-    """query or reply"""
-    rtype: str
-
-
 @dataclass(slots=True)
 class Packets:
     """Carries DNS messages between the addresses of a cluster."""
@@ -58,8 +49,6 @@ class Packets:
     """The remembered replies of the servers by address."""
     blocks_tcp: bool = False
     """Whether a firewall drops every TCP packet."""
-    losses: list[Loss] = field(default_factory=list)
-    """The next losses, each of one message."""
     links: Links = field(default_factory=Links)
     observe: Observe = lambda what, flow, wire, path: None
     """Called when a ``query`` leaves its client, is ``received`` by a server that then
@@ -205,8 +194,7 @@ class Packets:
         now = asyncio.get_running_loop().time
         memory = self.memories.get(at) or self.memories.setdefault(at, Memory())
         responder = Responder(host, memory, transport, flow.server, now)
-        rtype = self._lossy_type(host, wire, transport, flow)
-        if self._loses("query", rtype, transport):
+        if self.links.loses("query", wire, transport):
             return None
         replies: list[bytes] = []
         if (known := responder.cached(wire)) is not None:
@@ -217,18 +205,9 @@ class Packets:
             await responder.reply(*query, replies.append)
         elif query is not None:
             replies.append(query)
-        if self._loses("reply", rtype, transport) or not replies:
+        if self.links.loses("reply", wire, transport) or not replies:
             return None
         return replies[0]
-
-    def _lossy_type(
-        self, host: Answerer, wire: bytes, transport: Transport, flow: Flow
-    ) -> str:
-        """Return the type of a query, if one of the next losses may depend on it."""
-        if not self.losses:
-            return ""
-        query = host.decode(wire, transport, flow.client, flow.server)
-        return type_name(query.question.qtype) if isinstance(query, Query) else ""
 
     def _host(self, at: Address | None, transport: Transport) -> Answerer | None:
         """Return the server at an address, unless it is silent or unreachable."""
@@ -236,13 +215,6 @@ class Packets:
         if at is None or at in silent or (transport == "tcp" and self.blocks_tcp):
             return None
         return self.hosts.get(at)
-
-    def _loses(self, what: str, rtype: str, transport: Transport) -> bool:
-        loss = Loss(what, rtype)
-        if transport != "udp" or loss not in self.losses:
-            return False
-        self.losses.remove(loss)
-        return True
 
 
 @dataclass(slots=True)

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from minidns.dns import names, zonefile
 from minidns.dns.model import (
     Address,
-    Dropped,
     Name,
     Query,
     Rcode,
@@ -22,16 +21,10 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.dns.rdata import SOA
-from minidns.dns.reply import decode_reply
-from minidns.dns.wire import encode_response
 from minidns.dns.zone import Zone
 from minidns.metrics.registry import Metrics
 from minidns.server.instance import Listener
 from minidns.server.listener import ListenerSockets
-
-from . import kube_system
-from .links import Links
-from .server_faults import response_of
 
 _PADDING = "does not fit into one small datagram. " * 5
 ZONES = """\
@@ -82,14 +75,13 @@ MAX_LINKS = 8
 class Internet:
     """The zones of the external resolver and its answers."""
 
-    def __init__(self, text: str = ZONES, links: Links | None = None) -> None:
-        """Read a master file; ``links`` have the faults of the resolver.
+    def __init__(self, text: str = ZONES) -> None:
+        """Read a master file.
 
         Raises:
             ZoneFileError: the file is invalid.
 
         """
-        self._links = links or Links()
         rrsets = zonefile.rrsets(zonefile.read(text, ".", "zones", _no_file))
         apexes = [rrset.owner.lower() for rrset in rrsets if rrset.rtype == SOA]
         parts: defaultdict[Name, list[RRset]] = defaultdict(list)
@@ -116,17 +108,6 @@ class Internet:
             question = question._replace(qname=chase)
         return Response(Rcode.SERVFAIL, ra=True)
 
-    async def _answer_with_faults(self, query: Query) -> Response:
-        response = await self.answer(query)
-        if not self._links.is_faulty:
-            return response
-        at = kube_system.OUTSIDE_DNS, query.local[1]
-        wire = encode_response(query, response)
-        edited = await self._links.reply(at, query.wire, query.transport, wire)
-        if edited is None:
-            raise Dropped
-        return response if edited == wire else response_of(decode_reply(edited))
-
     @contextlib.asynccontextmanager
     async def serving(self, host: str = "127.0.0.1") -> AsyncIterator[Address]:
         """Answer over UDP and TCP on a free port; yield the address.
@@ -137,7 +118,7 @@ class Internet:
         """
         listener = Listener("dns", host, 0)
         listening = ListenerSockets(listener, Metrics(), time.monotonic, lambda: None)
-        listening.answerer.top = self._answer_with_faults
+        listening.answerer.top = self.answer
         await listening.open(None)
         try:
             yield host, listening.port

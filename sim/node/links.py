@@ -8,10 +8,21 @@ from minidns.stub.protocol import Transport
 
 from .faults import HOP_S, Fault, Faults, Locate, Packet, Place
 from .kube_proxy import Flow
-from .server_faults import ServerFaults
+from .server_faults import ServerFaults, query_of
 
 _NOWHERE = Place(frozenset())
 _ANY_PACKET = Packet(_NOWHERE, _NOWHERE, "udp", 0)
+
+
+@dataclass(slots=True)
+class Losses:
+    """The next messages of a type over UDP that are lost, of all servers."""
+
+    what: str
+    """query or reply"""
+    qtype: int
+    left: int
+    lost: int = 0
 
 
 @dataclass(slots=True)
@@ -22,6 +33,8 @@ class Links:
     locate: Locate = lambda address, service: Place(frozenset((address,)))
     addresses: Callable[[str], Collection[str]] = lambda name: ()
     """Maps the name of a server to its addresses, for interceptors."""
+    losses: dict[str, Losses] = field(default_factory=dict)
+    """The next losses by their words."""
     _repeated: dict[tuple[str, bytes], tuple[float, bytes]] = field(
         default_factory=dict
     )
@@ -35,7 +48,7 @@ class Links:
     @property
     def is_faulty(self) -> bool:
         """Whether there is any fault."""
-        return bool(self.faults.active or self.servers.silent)
+        return bool(self.faults.active or self.servers.silent or self.losses)
 
     def names_of(self, address: str) -> frozenset[str]:
         """Return the names of the server at an address."""
@@ -65,6 +78,22 @@ class Links:
         if not self.faults.active or packet.source is _NOWHERE:
             return (HOP_S,)
         return self.faults.delays_s(packet)
+
+    def loses(self, what: str, wire: bytes, transport: Transport) -> bool:
+        """Return whether the query ``wire``, or the reply to it, is the next lost one.
+
+        ``what`` is query or reply.
+        """
+        if transport != "udp" or not self.losses:
+            return False
+        query = query_of(wire, transport)
+        qtype = query.question.qtype if query else 0
+        for losses in self.losses.values():
+            if losses.left and losses.what == what and losses.qtype == qtype:
+                losses.left -= 1
+                losses.lost += 1
+                return True
+        return False
 
     def interceptor(self, packet: Packet) -> Fault | None:
         """Return the fault that answers a query on its way, or None."""

@@ -6,6 +6,8 @@ one on loopback. This is the only module of the data path with sockets.
 
 import asyncio
 import contextlib
+import socket
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -23,6 +25,8 @@ from .kube_proxy import Flow
 from .links import Links, back
 
 DNS_PORT = 53
+_HAS_NET = sys.platform == "linux"
+"""Whether programs can send from every address of 127.0.0.0/8."""
 
 
 class Path(NamedTuple):
@@ -229,6 +233,15 @@ class _Sockets:
         client, server = (self.client, send.source), (send.server, DNS_PORT)
         return Flow(client, server, send.transport.upper())
 
+    def _own(self, send: Send) -> str | None:
+        """Return the loopback address that stands for the client, if there is one.
+
+        10.244.0.5 is 127.244.0.5: so servers tell clients apart, and see the node
+        where kube-proxy masquerades.
+        """
+        host, _ = self.network.client_of(self._flow(send))
+        return f"127.{host.partition('.')[2]}" if "." in host and _HAS_NET else None
+
     def _record_reply(self, arrival: _Arrival, now: float) -> None:
         """Store a reply in the record of its query."""
         with contextlib.suppress(FormatError):
@@ -251,9 +264,11 @@ class _Sockets:
             self._start(self._deliver(way, known))
             return
         send = way.query.send
+        if self.links.loses("query", send.wire, "udp"):
+            return
         key = send.source, way.endpoint
         if key not in self._datagrams and way.real is not None:
-            datagrams = await asyncio_dgram.connect(way.real)
+            datagrams = await _connected(way.real, self._own(send))
             self._datagrams[key] = datagrams
             self._start(self._receive(datagrams, send))
         if key in self._datagrams:
@@ -291,6 +306,8 @@ class _Sockets:
     async def _return(self, way: "_Way", wire: bytes) -> None:
         """Carry a reply of a server back, under the faults of the server."""
         send = way.query.send
+        if self.links.loses("reply", send.wire, send.transport):
+            return
         reply = await self.links.reply(way.endpoint, send.wire, send.transport, wire)
         if reply is None:
             return
@@ -315,7 +332,10 @@ class _Sockets:
         await asyncio.sleep(max(delays_s[0] - HOP_S, 0))
         refusal = _Arrival(first.query.send.server, first.query.send.source, b"")
         try:
-            reader, writer = await asyncio.open_connection(*first.real)
+            own = self._own(first.query.send)
+            reader, writer = await asyncio.open_connection(
+                *first.real, local_addr=own and (own, 0)
+            )
         except OSError:
             self._arrived.put_nowait(refusal)
             return
@@ -345,6 +365,18 @@ class _Way(NamedTuple):
     """The pod that answers: an interceptor's, or that of the path."""
     real: Address | None
     interceptor: Fault | None
+
+
+async def _connected(to: Address, own: str | None) -> DatagramClient:
+    """Return a connected socket that sends from the address ``own``, if not None."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    if own:
+        sock.bind((own, 0))
+    sock.connect(to)
+    client = await asyncio_dgram.from_socket(sock)
+    assert isinstance(client, DatagramClient)
+    return client
 
 
 def _socket_of(send: Send) -> tuple[str, int, str]:

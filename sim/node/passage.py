@@ -14,9 +14,9 @@ from minidns.dns.model import Address, Question
 from minidns.dns.rdata import A
 from minidns.stub.protocol import Send, Transport
 
-from .container import Container
 from .kind_corefile import HOST
-from .over_sockets import exchange
+from .links import Links
+from .over_sockets import Network, exchange
 
 TIMEOUT_S = 30.0
 """Seconds for which a reply may be on its way: more than any client waits."""
@@ -42,13 +42,12 @@ class Passage:
         await self._streams.wait_closed()
 
 
-async def passage(container: Container, server: str) -> Passage:
-    """Open the way from a container to the server at a cluster address."""
+async def passage(client: str, network: Network, links: Links, server: str) -> Passage:
+    """Open the way from the pod at ``client`` to the server at a cluster address."""
 
     async def carry(wire: bytes, transport: Transport) -> bytes:
         send = Send(server, next(_PORTS), transport, _NO_QUESTION, wire)
-        network, links = container.network, container.links
-        return await exchange(send, container.address, network, links, TIMEOUT_S)
+        return await exchange(send, client, network, links, TIMEOUT_S)
 
     async def connected(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter

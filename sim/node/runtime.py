@@ -11,26 +11,29 @@ import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
-from minidns.corefile.releases import Release
 from minidns.dns.model import Address
 from minidns.http import endpoint
 from minidns.kubernetes.decode import printable
-from minidns.second_dns.running import release_of
 
 from ..api import private_files
 from ..api.objects import Json, Key, annotations_of, dig, key_of, labels_of
 from ..api.server import ClusterApi
 from ..api.status import ApiError
 from ..api.store import Change
+from ..controllers import containers
+from ..controllers.containers import OOM_KILLED, End
 from ..controllers.pods import READY
-from . import confinement, kube_system
+from . import confinement, kube_system, server_command
 from .confinement import Forbidden
-from .fork_server import LOG, MINIDNS, WORKING
+from .fork_server import LOG, PREVIOUS, WORKING
 from .kind_corefile import HOST, Place, Ports
 from .network import DataPlane
+from .over_sockets import DNS_PORT
 from .processes import ENVIRON, Process, Processes
 from .programs import is_program
 
@@ -41,10 +44,30 @@ PROBE_S = 1.0
 STARTING_S = 0.02
 PROBE_TIMEOUT_S = 1.0
 RESTART_S = 1.0
+"""Seconds between two attempts to start a container that has never run."""
+RESTARTS_S = (1.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+"""Seconds until a container that ended starts again, by the number of its restarts
+(kubelet's CrashLoopBackOff)."""
+STEADY_S = 600.0
+"""Seconds after which the end of a container is the first one again."""
 IMAGES = frozenset((kube_system.IMAGE, "coredns"))
 """Names of images whose pods run as processes."""
 HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost\n"
 """Content of a pod's /etc/hosts."""
+
+
+class Ways(NamedTuple):
+    """Where a pod reaches what is outside of it, on loopback."""
+
+    upstream: Address
+    """The node's name server."""
+    api: Address
+
+
+WriteKubeconfig: TypeAlias = Callable[[Path, Json, Address], Path]
+"""Writes the kubeconfig of a pod to a path, with an address of the API server."""
+OpenWays: TypeAlias = Callable[[str], AbstractAsyncContextManager[Ways]]
+"""Opens the ways of the pod at a cluster address, until the end of the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +93,12 @@ class Runtime:
         cluster: ClusterApi,
         plane: DataPlane,
         folder: Path,
-        upstream: Address,
         processes: Processes,
+        open_ways: OpenWays,
     ) -> None:
-        """Follow the Pods of ``cluster``, with files in ``folder``, which is emptied.
+        """Follow the Pods of ``cluster``; their files are in ``folder``.
 
-        ``upstream`` is the loopback address of the node's name server.
+        It is emptied first.
         """
         self.running: dict[Key, Running] = {}
         self.stop_s = 5.0
@@ -84,25 +107,31 @@ class Runtime:
         """Lame duck time of new processes; less than ``stop_s``."""
         self.is_unready: Callable[[str], bool] = lambda address: False
         """Returns whether the pod at an address never passes its probe."""
+        self.on_start: Callable[[Address], None] = lambda at: None
+        """Called when a new process is behind the address of a pod."""
+        self.never_up: dict[Key, str] = {}
+        """What is known of pods that ended twice and were never ready."""
         self.coredns: Path | None = None
         """The program that the pods of kube-dns run instead of minidns."""
         self._cluster = cluster
         self._plane = plane
         self._folder = folder.absolute()
-        self._upstream = upstream
+        self._open_ways = open_ways
         self._processes = processes
-        self._kubeconfig: Callable[[Path, Json], Path] = lambda path, pod: path
+        self._kubeconfig: WriteKubeconfig = lambda path, pod, api: path
         self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._stopped: set[int] = set()
+        """The processes that `stop` has stopped."""
+        self._out_of_memory: set[int] = set()
+        """The processes that were killed for lack of memory."""
         self._ending: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
-    async def following(
-        self, kubeconfig: Callable[[Path, Json], Path]
-    ) -> AsyncIterator["Runtime"]:
+    async def following(self, kubeconfig: WriteKubeconfig) -> AsyncIterator["Runtime"]:
         """Run all existing and new pods until the end of the block.
 
-        ``kubeconfig`` writes a pod's kubeconfig file to a path. All processes have
-        ended after the block.
+        ``kubeconfig`` writes a pod's kubeconfig file. All processes have ended after
+        the block.
         """
         self._kubeconfig = kubeconfig
         shutil.rmtree(self._folder, ignore_errors=True)  # files of an earlier run
@@ -118,10 +147,29 @@ class Runtime:
 
     def kill(self, at: Address, cause: str) -> None:
         """Kill the process of the pod with a socket at ``at``; it starts again."""
-        for running in self.running.values():
-            if running.address == at[0]:
-                log.warning("pod %s/%s is killed: %s", *running.pod, cause)
-                self._processes.signal(running.pid, signal.SIGKILL)
+        for running in self._at(at):
+            log.warning("pod %s/%s is killed: %s", *running.pod, cause)
+            if cause == OOM_KILLED:
+                self._out_of_memory.add(running.pid)
+            self._processes.signal(running.pid, signal.SIGKILL)
+
+    def stop(self, at: Address) -> None:
+        """Stop the process of the pod with a socket at ``at`` until `resume`.
+
+        The kernel keeps its packets, and the pod keeps its readiness.
+        """
+        for running in self._at(at):
+            self._stopped.add(running.pid)
+            self._processes.signal(running.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let all processes that were stopped go on."""
+        for pid in self._stopped:
+            self._processes.signal(pid, signal.SIGCONT)
+        self._stopped.clear()
+
+    def _at(self, at: Address) -> list[Running]:
+        return [each for each in self.running.values() if each.address == at[0]]
 
     def folder(self, key: Key) -> Path:
         """Return the folder with the Corefile, kubeconfig and log of a pod."""
@@ -188,61 +236,107 @@ class Runtime:
     async def _supervise(self, key: Key) -> None:
         """Run the process of a pod, restart it, and maintain the pod's readiness."""
         self._set_ready(key, ready=False)  # until a probe passes
+        now, ends, was_ready = asyncio.get_running_loop().time, 0, False
         while True:
+            delay_s, started = RESTART_S, now()
             try:
-                async with self._process(key) as process:
-                    await self._probe(key, process)
-                log.warning("pod %s/%s ended with %d", *key, process.returncode)
+                async with self._process(key, restarts=ends > 0) as process:
+                    if ends:
+                        containers.restarted(self._cluster, key)
+                    was_ready |= await self._probe(key, process)
+                self._set_ready(key, ready=False)
+                containers.ended(self._cluster, key, self._end(process))
+                if now() - started >= STEADY_S:
+                    ends = 0
+                delay_s = RESTARTS_S[min(ends, len(RESTARTS_S) - 1)]
+                ends += 1
+                how = self._how_it_ended(key, process, now() - started)
+                log.warning("%s; it starts again in %g s", how, delay_s)
+                if ends > 1:
+                    containers.waits(self._cluster, key, delay_s)
+                    if not was_ready:
+                        self.never_up[key] = how
+                        self._set_ready(key, ready=False)
             except (ApiError, LookupError, OSError) as error:
                 log.warning("pod %s/%s cannot start: %s", *key, error)
             except Forbidden as error:
                 self._report(key, f"it cannot start: {error}")
             self._set_ready(key, ready=False)
-            await asyncio.sleep(RESTART_S)
+            await asyncio.sleep(delay_s)
+
+    def _end(self, process: Process) -> End:
+        """Return how a process has ended."""
+        is_out = process.pid in self._out_of_memory
+        self._out_of_memory.discard(process.pid)
+        self._stopped.discard(process.pid)
+        return End(process.returncode or 0, OOM_KILLED if is_out else "")
+
+    def _how_it_ended(self, key: Key, process: Process, after_s: float) -> str:
+        """Return what a person needs to know about the end of a process."""
+        status = process.returncode or 0
+        how = f"exit status {status}" if status >= 0 else f"signal {-status}"
+        lines = self.log_file(key).read_text(errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        said = f"; its last line: {printable(last)}" if last else "; it printed nothing"
+        what = f"{self.coredns}: " if self.coredns and self._runs_coredns(key) else ""
+        return f"{what}pod {'/'.join(key)} ended after {after_s:.1f} s: {how}{said}"
+
+    def _runs_coredns(self, key: Key) -> bool:
+        pod = self._cluster.find("Pod", *key)
+        return pod is not None and _is_coredns(pod)
 
     @contextlib.asynccontextmanager
-    async def _process(self, key: Key) -> AsyncIterator[Process]:
+    async def _process(self, key: Key, *, restarts: bool) -> AsyncIterator[Process]:
         pod = self._cluster.get("Pod", *key)
         folder = self.folder(key)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / WORKING).mkdir(exist_ok=True)
-        file = str(self._kubeconfig(folder / "kubeconfig", pod))
-        place = Place(_free_ports(), self._upstream, file, self.lameduck)
-        corefile = corefile_of(self._cluster, pod)
-        private_files.write(Path(place.hosts), HOSTS)
-        path = self._write(key, place, corefile)
-        coredns = self.coredns if _is_coredns(pod) else None
-        command = _command(path, place.ports, coredns, _release(pod))
-        process = await self._processes.start(command, folder)
-        address = dig(pod, "status.podIP")
-        self.running[key] = Running(
-            key, address, place, process.pid, corefile, is_minidns=coredns is None
-        )
-        sockets = _sockets(address, place.ports)
-        self._plane.real |= sockets
-        try:
-            yield process
-        finally:
-            self.running.pop(key, None)
-            await self._processes.terminate(process, self.stop_s)
-            # not earlier: clients with stale endpoints reach the pod until its end
-            for socket_, real in sockets.items():
-                if self._plane.real.get(socket_) == real:
-                    del self._plane.real[socket_]
+        address, coredns = dig(pod, "status.podIP"), None
+        if _is_coredns(pod):
+            coredns = self.coredns
+        async with self._open_ways(address) as ways:
+            file = str(self._kubeconfig(folder / "kubeconfig", pod, ways.api))
+            place = Place(_free_ports(), ways.upstream, file, self.lameduck)
+            corefile = corefile_of(self._cluster, pod)
+            private_files.write(Path(place.hosts), HOSTS)
+            path = self._write(key, place, corefile)
+            command = server_command.command(pod, path, place.ports, coredns)
+            if restarts and self.log_file(key).exists():
+                self.log_file(key).replace(folder / PREVIOUS)
+            process = await self._processes.start(command, folder)
+            self.running[key] = Running(
+                key, address, place, process.pid, corefile, is_minidns=coredns is None
+            )
+            sockets = _sockets(address, place.ports)
+            self._plane.real |= sockets
+            self.on_start((address, DNS_PORT))
+            try:
+                yield process
+            finally:
+                self.running.pop(key, None)
+                await self._processes.terminate(process, self.stop_s)
+                # not earlier: clients with stale endpoints reach the pod until its end
+                for socket_, real in sockets.items():
+                    if self._plane.real.get(socket_) == real:
+                        del self._plane.real[socket_]
 
-    async def _probe(self, key: Key, process: Process) -> None:
-        """Probe until the process ends."""
-        ready = False
+    async def _probe(self, key: Key, process: Process) -> bool:
+        """Probe until the process ends; return whether it ever was ready."""
+        ready = was_ready = False
         where = (HOST, self.running[key].place.ports.ready)
         while process.returncode is None:
-            unready = self.is_unready(self.running[key].address)
-            is_ready = not unready and await _is_ready(where)
-            if is_ready != ready:
-                ready = is_ready
-                self._set_ready(key, ready=ready)
+            if process.pid not in self._stopped:
+                unready = self.is_unready(self.running[key].address)
+                is_ready = not unready and await _is_ready(where)
+                is_ready = ready if process.pid in self._stopped else is_ready
+                was_ready |= is_ready
+                if is_ready != ready:
+                    ready = is_ready
+                    self._set_ready(key, ready=ready)
             with contextlib.suppress(TimeoutError):
                 period = PROBE_S if ready else STARTING_S
                 await asyncio.wait_for(process.wait(), period)
+        return was_ready
 
     def _set_ready(self, key: Key, *, ready: bool) -> None:
         # the pod controller derives the condition Ready from this annotation
@@ -268,19 +362,9 @@ def corefile_of(cluster: ClusterApi, pod: Json) -> str:
 
 def is_process(pod: Json) -> bool:
     """Return whether ``pod`` runs as a process and has an address."""
-    names = {_name(image) for image in _images(pod)}
+    names = {_name(image) for image in server_command.images(pod)}
     has_image = not names.isdisjoint(IMAGES)
     return has_image and not is_program(pod) and bool(dig(pod, "status.podIP"))
-
-
-def _images(pod: Json) -> list[str]:
-    containers = dig(pod, "spec.containers") or ()
-    return [c.get("image") or "" for c in containers]
-
-
-def _release(pod: Json) -> Release | None:
-    """Return the release of CoreDNS that an image of ``pod`` has, if any."""
-    return next(filter(None, map(release_of, _images(pod))), None)
 
 
 def _name(image: str) -> str:
@@ -318,17 +402,6 @@ def _bound(stack: contextlib.ExitStack) -> Iterator[int]:
 def _is_coredns(pod: Json) -> bool:
     """Return whether a pod stands for CoreDNS: kube-dns selects it."""
     return labels_of(pod).get("k8s-app") == "kube-dns"
-
-
-def _command(
-    corefile: Path, ports: Ports, coredns: Path | None, release: Release | None
-) -> list[str]:
-    """Return the command line of a server; minidns stands for a release of CoreDNS."""
-    if coredns is not None:
-        return [str(coredns), "-conf", str(corefile)]
-    explain = f"{HOST}:{ports.explain}"
-    like = ["-as", str(release)] if release else []
-    return [MINIDNS, "-conf", str(corefile), "-explain", explain, *like]
 
 
 async def _is_ready(where: Address) -> bool:

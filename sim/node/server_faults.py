@@ -52,7 +52,16 @@ class ServerFaults:
     """Addresses of pods whose server has ended: their node refuses packets."""
     on_end: Callable[[Address, str], None] = lambda at, cause: None
     """Called when a fault ends the server at an address, with the cause."""
+    on_stop: Callable[[Address], None] = lambda at: None
+    """Called when a fault stops the server at an address."""
+    on_resume: Callable[[], None] = lambda: None
+    """Called when all servers that were stopped go on."""
     _denials: dict[tuple[str, Address, Question], _Denial] = field(default_factory=dict)
+
+    def resume(self) -> None:
+        """Let all servers that are silent go on."""
+        self.silent.clear()
+        self.on_resume()
 
     async def reply(
         self,
@@ -70,7 +79,7 @@ class ServerFaults:
             return None
         if not self.faults.concerns_server(names):
             return reply
-        query = _query(wire, transport)
+        query = query_of(wire, transport)
         if query is None:
             return reply
         served = Served(names, query.question, transport, len(reply or b""))
@@ -82,6 +91,7 @@ class ServerFaults:
             match fault.effect:
                 case "stop":
                     self.silent.add(at)
+                    self.on_stop(at)
                     return None
                 case "crash" | "oom":
                     self.on_end(at, CAUSES[fault.effect])
@@ -116,7 +126,8 @@ class ServerFaults:
         return reply
 
 
-def _query(wire: bytes, transport: Transport) -> Query | None:
+def query_of(wire: bytes, transport: Transport) -> Query | None:
+    """Return the query in ``wire``, or None if it is malformed."""
     try:
         return decode_query(wire, transport)
     except (Dropped, FormatError):

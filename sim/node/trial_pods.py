@@ -68,7 +68,8 @@ class RelayPod:
 async def relay_pod(container: Container, words: list[str]) -> RelayPod:
     """Start the relay of a pod with the arguments ``words``."""
     args = relay_command.parser().parse(words)
-    passages = [await passage(container, server) for server in args.servers]
+    place = container.address, container.network, container.links
+    passages = [await passage(*place, server) for server in args.servers]
     pods = [
         Target(server, way.address)
         for server, way in zip(args.servers, passages, strict=True)

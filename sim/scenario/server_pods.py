@@ -21,17 +21,14 @@ from ..api.direct import Api
 from ..api.objects import Json, Key, annotations_of, dig, key_of, labels_of
 from ..api.server import ClusterApi
 from ..controllers.pods import READY
-from ..node.api_link import ApiLink
+from ..node.api_link import ApiLink, ApiWay
 from ..node.coredns import as_coredns
 from ..node.in_memory import Packets
 from ..node.replica import Files, Replica
-from ..node.runtime import corefile_of, is_process
+from ..node.runtime import RESTARTS_S, corefile_of, is_process
 
 COREDNS = "kube-dns"
 SERVICES = (COREDNS, "kube-dns-2")
-RESTARTS_S = (1.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
-"""Seconds until a container that ended starts again, by the number of its restarts
-(kubelet's CrashLoopBackOff)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +150,7 @@ class ServerPods:
         }
         address = str(dig(pod, "status.podIP"))
         locate = partial(self.packets.links.locate, address, address)
-        link = ApiLink(self.api, self.packets.faults, locate)
+        link = ApiLink(self.api, ApiWay(self.packets.faults, locate))
         replica = Replica(
             address,
             Files(texts),

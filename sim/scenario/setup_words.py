@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from minidns.corefile import releases
 from minidns.dns import names
 from minidns.dns.model import Address, Name
-from minidns.dns.rdata import type_name, type_number
+from minidns.dns.rdata import type_number
 from minidns.dns.zonefile import ZoneFileError
 from minidns.kubernetes import kubelet
 
@@ -23,7 +23,6 @@ from ..api.objects import Key
 from ..api.status import ApiError
 from ..node import fault_words, kube_system
 from ..node.fault_control import PROXY_USAGE
-from ..node.in_memory import Loss
 from ..node.over_sockets import DNS_PORT
 from . import object_words, resolv_conf_lines
 from .server_pods import SERVICES
@@ -252,16 +251,6 @@ async def _forbid(stage: Stage, words: Sequence[str], body: str) -> None:
     stage.api.forbidden.add(plural)
 
 
-async def _lose(stage: Stage, words: Sequence[str], body: str) -> None:
-    if words[:1] not in (["query"], ["reply"]):
-        await _fault("lose", stage, words, body)
-        return
-    check_words("query|reply TYPE [TIMES]", words)
-    what, rtype, *times = words
-    loss = Loss(what, type_name(type_number(rtype)))
-    stage.packets.losses += [loss] * number(times[0] if times else "1", 1)
-
-
 async def _fault(
     effect: str, stage: Stage, words: Sequence[str], body: str
 ) -> list[str] | None:
@@ -344,7 +333,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "mend": Command(_mend, "api|tcp|outside|SERVICE", "makes it work again"),
         "lose": Command(
-            _lose,
+            partial(_fault, "lose"),
             f"query|reply TYPE [TIMES] or {fault_words.usage('lose')}",
             "loses the next messages of a type over UDP, or messages at a rate",
             checks_words=False,

@@ -11,6 +11,9 @@ import pytest
 
 from minidns.dns.rdata import A
 from minidns.stub.protocol import Status
+from sim.api.kubelet_paths import LogOptions
+from sim.api.objects import Json, dig
+from sim.api.status import ApiError
 from sim.cluster.simulation import Simulation, changed, started
 from sim.node.container import Container
 from sim.node.kube_proxy import Flow
@@ -69,6 +72,12 @@ CASES = [
     ("garble at kube-dns", Status.SILENT),
     ("stop at kube-dns", Status.SILENT),
     ("intercept link app>node by kube-dns-2 cache 5s", Status.ANSWERED),
+    ("lose query A", Status.SILENT),
+    ("lose reply A", Status.SILENT),
+    ("lose query AAAA 2", Status.ANSWERED),
+    ("miss at kube-dns", Status.ANSWERED),
+    ("partition link kube-dns<>api", Status.ANSWERED),
+    ("lose link dns>outside", Status.ANSWERED),
 ]
 
 
@@ -161,23 +170,163 @@ async def test_upstream_and_proxy(tmp_path: Path) -> None:
         assert simulation.plane.conntrack.max_entries > 7
 
 
-IMPOSSIBLE = [
-    ("miss at kube-dns", "HTTP"),
-    ("partition link kube-dns<>api", "HTTP"),
-    ("lose link dns>outside", "at outside"),
-    ("garble at outside", "garble"),
+WRONG = [
     ("lose link app>nowhere", "nowhere"),
+    ("lose link app>app", "app to app"),
+    ("lose query", "type"),
+    ("lose query BOGUS", "BOGUS"),
+    ("lose query A 0", "0"),
+    ("lose query A 2 3", "3"),
+    ("lose 0/5 at kube-dns", "0/5"),
+    ("proxy race 1/2 masquerade maybe", "maybe"),
     ("proxy", "proxy"),
     ("proxy race", "race"),
     ("", "missing"),
 ]
 
 
-async def test_impossible_faults_are_refused(tmp_path: Path) -> None:
+async def test_wrong_faults_are_refused(tmp_path: Path) -> None:
     async with started(tmp_path, seed=1) as simulation:
-        for text, word in IMPOSSIBLE:
+        for text, word in WRONG:
             with pytest.raises(ValueError, match=word):
                 simulation.faults.add(text.split())
+
+
+async def ask(simulation: Simulation, name: str) -> Status:
+    container = client(simulation)
+    return (await container.look_up(tool(container), name, (A,))).outcome.status
+
+
+EXTERNAL = "www.google.com."
+
+
+UPSTREAM_CASES = [
+    ("lose link dns>outside", False),
+    ("lose link outside>kube-dns", False),
+    ("partition link kube-dns-2<>outside", True),
+    ("servfail at outside", False),
+    ("garble at outside", False),
+    ("delay 50ms link dns<>outside", True),
+]
+
+
+async def test_the_way_of_a_server_to_its_upstream(tmp_path: Path) -> None:
+    async with live(tmp_path) as simulation:
+        for fault, answered in UPSTREAM_CASES:
+            simulation.faults.add(fault.split())
+            # a name that no reply was cached for
+            status = await ask(simulation, f"{len(fault)}.example.org.")
+            assert (status is Status.NXDOMAIN) == answered, fault
+            simulation.faults.clear()
+        assert await ask(simulation, EXTERNAL) is Status.ANSWERED
+
+
+SERVICE = {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 80}]}}
+
+
+async def test_the_view_of_a_server_grows_old(tmp_path: Path) -> None:
+    async with live(tmp_path) as simulation:
+        clients = client(simulation), replace(client(simulation), resolv_conf=f"nameserver 10.96.0.20\n{OPTIONS}")
+        rows = (("partition link kube-dns<>api", True), ("lose link api>kube-dns", True), ("miss at kube-dns", False))
+        for number, (fault, catches_up) in enumerate(rows):
+
+            async def status(container: Container) -> Status:
+                name = f"late{number}.default.svc.cluster.local."  # noqa: B023  # called at once
+                return (await container.look_up(tool(container), name, (A,))).outcome.status
+
+            async def until_answered(container: Container) -> None:
+                async with asyncio.timeout(30):
+                    while await status(container) is not Status.ANSWERED:  # called at once
+                        await asyncio.sleep(0.05)
+
+            simulation.faults.add(fault.split())
+            simulation.cluster.create(SERVICE | {"metadata": {"name": f"late{number}", "namespace": "default"}})
+            await until_answered(clients[1])
+            assert await status(clients[0]) is Status.NXDOMAIN, fault
+            simulation.faults.clear()
+            if catches_up:
+                await until_answered(clients[0])
+        assert await status(clients[0]) is Status.NXDOMAIN, "what was missed stays missed"
+
+
+async def test_a_stopped_process_keeps_its_packets_and_goes_on(tmp_path: Path) -> None:
+    async with live(tmp_path) as simulation:
+        (running,) = simulation.servers(("kube-system", "kube-dns"))
+        simulation.faults.add(["stop", "at", "kube-dns"])
+        assert await ask(simulation, NAME) is Status.SILENT  # the one that stops it
+        state = Path(f"/proc/{running.pid}/stat")
+        if state.exists():
+            assert state.read_text().rpartition(")")[2].split()[0] == "T"
+        patient = replace(client(simulation), resolv_conf="nameserver 10.96.0.10\noptions timeout:20 attempts:1\n")
+        waiting = asyncio.create_task(patient.look_up(tool(patient), NAME, (A,)))
+        await asyncio.sleep(0)
+        simulation.faults.clear("stop at kube-dns")
+        assert (await waiting).outcome.status is Status.ANSWERED
+        (now,) = simulation.servers(("kube-system", "kube-dns"))
+        assert now.pid == running.pid
+
+
+async def test_a_server_sees_its_client_and_the_node_where_kube_proxy_masquerades(tmp_path: Path) -> None:
+    async with live(tmp_path) as simulation:
+        change = {"data": {"Corefile": ".:53 {\n    ready\n    log\n    whoami\n}\n"}}
+        simulation.cluster.patch("ConfigMap", "kube-system", "coredns", change)
+        (old,) = simulation.servers(("kube-system", "kube-dns"))
+        simulation.cluster.delete("Pod", *old.pod)
+        await changed(simulation.cluster, lambda: old.pod not in simulation.runtime.running, 20)
+        await simulation.ready()
+        app = simulation.cluster.get("Pod", "default", "app")
+        for number, (setting, field) in enumerate([("no", "podIP"), ("yes", "hostIP")]):
+            simulation.faults.add(["proxy", "masquerade", setting])
+            await ask(simulation, f"n{number}.example.")
+            (running,) = simulation.servers(("kube-system", "kube-dns"))
+            log = simulation.runtime.log_file(running.pod).read_text()
+            line = next(line for line in log.splitlines() if f"n{number}.example" in line)
+            # 10.244.0.5 is 127.244.0.5 on loopback
+            assert f" 127.{dig(app, f'status.{field}').partition('.')[2]}:" in line
+
+
+async def test_kubectl_shows_how_a_container_ended(tmp_path: Path) -> None:
+    async with live(tmp_path) as simulation:
+        (running,) = simulation.servers(("kube-system", "kube-dns"))
+        kubelet = simulation.api.kubelet
+        assert kubelet is not None
+
+        def status() -> Json:
+            pod = simulation.cluster.get("Pod", *running.pod)
+            first: Json = pod["status"]["containerStatuses"][0]
+            return first
+
+        async def log(*, previous: bool) -> bytes:
+            return b"".join([part async for part in kubelet.log(running.pod, LogOptions(previous=previous))])
+
+        async def until(state: str) -> Json:
+            await changed(simulation.cluster, lambda: state in status()["state"], 20)
+            return status()
+
+        with pytest.raises(ApiError, match="not found"):
+            await log(previous=True)
+        simulation.faults.add(["crash", "at", "kube-dns"])
+        await look_up(client(simulation))
+        simulation.faults.clear()
+        first = (await until("terminated"))["state"]["terminated"]
+        assert (first["reason"], first["exitCode"]) == ("Error", 137)
+        before = await log(previous=False)
+        await changed(simulation.cluster, lambda: status()["restartCount"] == 1, 20)
+        assert await log(previous=True) == before
+        await simulation.ready()
+        after = status()
+        assert (after["lastState"]["terminated"], after["ready"], list(after["state"])) == (first, True, ["running"])
+        simulation.faults.add(["oom", "at", "kube-dns"])
+        await look_up(client(simulation))
+        second = await until("waiting")  # the second end in a row has to wait
+        assert second["lastState"]["terminated"]["reason"] == "OOMKilled"
+        assert second["lastState"]["terminated"]["exitCode"] == 137
+        assert second["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+        assert "back-off 10s" in second["state"]["waiting"]["message"]
+        events = simulation.cluster.list("Event", "kube-system")
+        counts = {e["reason"]: e["count"] for e in events if e["involvedObject"]["name"] == running.pod[1]}
+        assert "BackOff" in counts
+        assert counts["Started"] == 2
 
 
 async def test_the_command(tmp_path: Path) -> None:

@@ -93,3 +93,24 @@ async def test_another_program_runs_behind_kube_dns_alone(tmp_path: Path) -> Non
         assert "10.96.0.1" in (await command.run(*asked)).out
         process.terminate()
         await command.finished(process)
+
+
+async def test_a_coredns_that_ends_at_once_is_told(tmp_path: Path) -> None:
+    program = tmp_path / "coredns"
+    program.write_text("#!/bin/sh\necho first\necho no such flag\nexit 3\n")
+    program.chmod(0o755)
+    ended = await command.run("up", "--state", str(tmp_path / "sim"), "--coredns", str(program))
+    assert ended.status == 1
+    last = ended.err.splitlines()[-1]
+    assert all(part in last for part in (str(program), "exit status 3", "no such flag"))
+    assert len(ended.err.splitlines()) < 6
+    assert not ended.out
+
+
+async def test_a_coredns_that_cannot_be_executed_is_told(tmp_path: Path) -> None:
+    program = tmp_path / "coredns"
+    program.write_text("#!/no/such/interpreter\n")
+    program.chmod(0o755)
+    ended = await command.run("up", "--state", str(tmp_path / "sim"), "--coredns", str(program))
+    assert ended.status == 1
+    assert "exit status 126" in ended.err

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from minidns.dns.model import Address, Query, Question, Rcode, Response
-from minidns.dns.rdata import A
+from minidns.dns.rdata import AAAA, A
 from minidns.dns.wire import decode_query, encode_query
 from minidns.server.answer import Answerer
 from minidns.stub.glibc import Glibc
@@ -15,8 +15,9 @@ from minidns.stub.protocol import Lookup, Status
 from minidns.upstream.upstream import Upstream
 from sim.node.fault_words import parse
 from sim.node.faults import HOP_S
-from sim.node.in_memory import Loss, Packets
+from sim.node.in_memory import Packets
 from sim.node.kube_proxy import Flow
+from sim.node.links import Losses
 from sim.node.over_sockets import LookupResult, Path
 from sim.scenario import clock
 from tests.table import table
@@ -84,19 +85,19 @@ def test_there_and_back() -> None:
 @pytest.mark.parametrize("what", ["query", "reply"])
 def test_what_is_lost_is_lost_once(what: str) -> None:
     carrier = packets()
-    carrier.losses.append(Loss(what, "A"))
+    carrier.links.losses["it"] = Losses(what, A, 1)
     resolved, seconds = clock.run(look_up(carrier))
     assert resolved.outcome.status is Status.NXDOMAIN
     assert seconds == pytest.approx(5 + 2 * HOP_S)
-    assert carrier.losses == []
+    assert carrier.links.losses["it"].left == 0
 
 
 def test_another_type_is_not_lost() -> None:
     carrier = packets()
-    carrier.losses.append(Loss("reply", "AAAA"))
+    carrier.links.losses["it"] = Losses("reply", AAAA, 1)
     _, seconds = clock.run(look_up(carrier))
     assert seconds < 1
-    assert carrier.losses
+    assert carrier.links.losses["it"].left
 
 
 def test_silence_lasts_as_long_as_the_client_waits() -> None:

@@ -7,8 +7,8 @@ import pytest
 from minidns.corefile import releases
 from sim.api.objects import condition, key_of
 from sim.node.fault_words import parse
+from sim.node.runtime import RESTARTS_S
 from sim.scenario import clock
-from sim.scenario.server_pods import RESTARTS_S
 from sim.scenario.stage import Stage, staged
 
 NAME = "kubernetes.default.svc.cluster.local."
