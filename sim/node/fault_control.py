@@ -48,7 +48,7 @@ class FaultControl:
                 raise ValueError(f"nothing follows {PROXY}")
             self.proxy.set(words[1:])
             return
-        if words[:1] == ["lose"] and words[1:2] in (["query"], ["reply"]):
+        if list(words[:2]) in (["lose", "query"], ["lose", "reply"]):
             what, qtype, times = fault_words.next_losses(words[1:])
             self.links.losses[" ".join(words)] = Losses(what, qtype, times)
             return
