@@ -17,8 +17,8 @@ from minidns.http import gate
 from ..api.status import ApiError
 from ..node import commands
 from ..node.container import query_lines
+from ..node.effects import EFFECTS, usage
 from ..node.fault_control import PROXY, PROXY_USAGE, FaultControl
-from ..node.fault_words import EFFECTS, usage
 from ..node.kind_corefile import HOST
 from ..node.processes import Processes
 from . import state

@@ -9,8 +9,7 @@ import contextlib
 import logging
 import shutil
 import signal
-import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +33,7 @@ from .fork_server import LOG, PREVIOUS, WORKING
 from .kind_corefile import HOST, Place, Ports
 from .network import DataPlane
 from .over_sockets import DNS_PORT
+from .ports import free_ports
 from .processes import ENVIRON, Process, Processes
 from .programs import is_program
 
@@ -296,7 +296,7 @@ class Runtime:
             coredns = self.coredns
         async with self._open_ways(address) as ways:
             file = str(self._kubeconfig(folder / "kubeconfig", pod, ways.api))
-            place = Place(_free_ports(), ways.upstream, file, self.lameduck)
+            place = Place(free_ports(), ways.upstream, file, self.lameduck)
             corefile = corefile_of(self._cluster, pod)
             private_files.write(Path(place.hosts), HOSTS)
             path = self._write(key, place, corefile)
@@ -378,25 +378,6 @@ def _sockets(address: str, ports: Ports) -> dict[tuple[Address, str], Address]:
         ((address, 53), "TCP"): (HOST, ports.dns),
         ((address, 9153), "TCP"): (HOST, ports.metrics),
     }
-
-
-def _free_ports() -> Ports:
-    """Return ports that are free for UDP and TCP."""
-    # limit: another program may take a port before minidns does; minidns then exits and
-    # is started again with other ports
-    with contextlib.ExitStack() as stack:
-        numbers = [next(_bound(stack)) for _ in range(5)]
-        return Ports(*numbers)
-
-
-def _bound(stack: contextlib.ExitStack) -> Iterator[int]:
-    while True:
-        tcp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-        udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        tcp.bind((HOST, 0))
-        with contextlib.suppress(OSError):
-            udp.bind(tcp.getsockname())
-            yield tcp.getsockname()[1]
 
 
 def _is_coredns(pod: Json) -> bool:

@@ -21,7 +21,7 @@ from ..api import manifests
 from ..api.kinds import KINDS
 from ..api.objects import Key
 from ..api.status import ApiError
-from ..node import fault_words, kube_system
+from ..node import effects, fault_words, kube_system
 from ..node.fault_control import PROXY_USAGE
 from ..node.over_sockets import DNS_PORT
 from . import object_words, resolv_conf_lines
@@ -334,18 +334,18 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "mend": Command(_mend, "api|tcp|outside|SERVICE", "makes it work again"),
         "lose": Command(
             partial(_fault, "lose"),
-            f"query|reply TYPE [TIMES] or {fault_words.usage('lose')}",
+            f"query|reply TYPE [TIMES] or {effects.usage('lose')}",
             "loses the next messages of a type over UDP, or messages at a rate",
             checks_words=False,
         ),
         **{
             word: Command(
                 partial(_fault, word),
-                fault_words.usage(word),
+                effects.usage(word),
                 effect.description,
                 checks_words=False,
             )
-            for word, effect in fault_words.EFFECTS.items()
+            for word, effect in effects.EFFECTS.items()
             if word != "lose"
         },
         "proxy": Command(

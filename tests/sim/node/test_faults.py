@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from minidns.dns.model import Question
 from minidns.dns.rdata import A
-from sim.node.fault_words import EFFECTS, parse
+from sim.node.effects import EFFECTS
+from sim.node.fault_words import parse
 from sim.node.faults import HOP_S, REORDER_S, TCP_TIMEOUT_S, Fault, Faults, Packet, Place, Served
 from tests.table import table
 
