@@ -1,8 +1,10 @@
-"""Free ports on loopback for a process that stands for a pod."""
+"""The ports on loopback of a process that stands for a pod."""
 
 import contextlib
 import socket
 from collections.abc import Iterator
+
+from minidns.dns.model import Address
 
 from .kind_corefile import HOST, Ports
 
@@ -24,3 +26,12 @@ def _bound(stack: contextlib.ExitStack) -> Iterator[int]:
         with contextlib.suppress(OSError):
             udp.bind(tcp.getsockname())
             yield tcp.getsockname()[1]
+
+
+def sockets_of(address: str, ports: Ports) -> dict[tuple[Address, str], Address]:
+    """Return the loopback address of each socket of the pod at ``address``."""
+    return {
+        ((address, 53), "UDP"): (HOST, ports.dns),
+        ((address, 53), "TCP"): (HOST, ports.dns),
+        ((address, 9153), "TCP"): (HOST, ports.metrics),
+    }

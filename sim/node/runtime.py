@@ -30,10 +30,10 @@ from ..controllers.pods import READY
 from . import confinement, kube_system, server_command
 from .confinement import Forbidden
 from .fork_server import LOG, PREVIOUS, WORKING
-from .kind_corefile import HOST, Place, Ports
+from .kind_corefile import HOST, Place
 from .network import DataPlane
 from .over_sockets import DNS_PORT
-from .ports import free_ports
+from .ports import free_ports, sockets_of
 from .processes import ENVIRON, Process, Processes
 from .programs import is_program
 
@@ -307,7 +307,7 @@ class Runtime:
             self.running[key] = Running(
                 key, address, place, process.pid, corefile, is_minidns=coredns is None
             )
-            sockets = _sockets(address, place.ports)
+            sockets = sockets_of(address, place.ports)
             self._plane.real |= sockets
             self.on_start((address, DNS_PORT))
             try:
@@ -370,14 +370,6 @@ def is_process(pod: Json) -> bool:
 def _name(image: str) -> str:
     """Return the last path segment of an image, without tag and digest."""
     return image.rpartition("/")[2].partition("@")[0].partition(":")[0]
-
-
-def _sockets(address: str, ports: Ports) -> dict[tuple[Address, str], Address]:
-    return {
-        ((address, 53), "UDP"): (HOST, ports.dns),
-        ((address, 53), "TCP"): (HOST, ports.dns),
-        ((address, 9153), "TCP"): (HOST, ports.metrics),
-    }
 
 
 def _is_coredns(pod: Json) -> bool:
