@@ -1,6 +1,7 @@
 """Reports: what they say follows from the ledger, and hostile text stays text."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from random import Random
@@ -120,6 +121,28 @@ def test_without_failures_the_bound_is_three_in_n() -> None:
     assert percent(3 / ledger.ticks)[:3] == percent(result.bound)[:3]
     assert percent(result.bound) in result.sentence
     assert str(ledger.ticks) in result.sentence
+
+
+@table(
+    ("lost", "said"),
+    [
+        pytest.param((), "no failure in 100 lookups", id="none"),
+        pytest.param((7,), "1 failure in 100 lookups", id="one"),
+        pytest.param((7, 90), "2 failures in 100 lookups", id="two"),
+        pytest.param((7, 8, 90), "3 failures (2 episodes) in 100 lookups", id="a burst, and another"),
+    ],
+)
+def test_not_reproduced_counts_the_failures_that_the_table_shows(lost: tuple[int, ...], said: str) -> None:
+    ledger = Ledger(layout(), 0.05)
+    ledger.ticks = 100
+    for second in range(100):
+        for target in layout().targets:
+            outcome = Outcome.SILENT if target.arm.name == "A" and second in lost else Outcome.REPLIED
+            result = Result(second, 0.001, outcome, addresses=frozenset(("10.96.7.9",)))
+            subject = Subject("web.shop.", NameKind.CLUSTER)
+            ledger.record(target, ledger.layout.clients[0], subject, result)
+    verdict = replace(Court.of(ledger).verdict(ledger), suspect=Suspect.NONE)
+    assert said in report(ledger, verdict, SETUP).sentence
 
 
 def test_an_open_trial_names_the_likeliest_suspects() -> None:

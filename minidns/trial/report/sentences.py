@@ -168,8 +168,12 @@ def lookups_of(best: Accusation) -> str:
 
 
 def _not_reproduced(verdict: Verdict, ledger: Ledger) -> str:
-    failures = ledger.of_arm("A").episodes
-    number = "no failure" if not failures else f"{failures} failures"
+    records = [r for t, r in ledger.targets.items() if t.arm.name == "A"]
+    failures = sum(record.failures for record in records)
+    episodes = sum(record.episodes for record in records)
+    number = f"{failures or 'no'} failure{'s' * (failures > 1)}"
+    if episodes < failures:
+        number += f" ({episodes} episode{'s' * (episodes > 1)})"
     return (
         f"Not reproduced: {number} in {ledger.ticks} lookups over kube-dns, so fewer "
         f"than {percent(verdict.bound)} of them fail (95 % sure); no way stands out."
