@@ -5,6 +5,7 @@ import pytest
 
 from minidns.dns.model import DnsError, Response
 from tests.plugins.scripted import Scripted, scripted
+from tests.process import mentions
 from tests.table import table
 from tests.world import query, texts
 
@@ -15,8 +16,13 @@ BROKEN = "coredns_forward_healthcheck_broken_total"
 
 
 def states(world: Scripted) -> dict[str, tuple[bool, int]]:
-    details = world.site.offers.explainers["forward"](query(NAME), Response())["upstreams"]
+    told = world.site.offers.explainers["forward"](query(NAME), Response())
+    details, lines = told["upstreams"], told["text"]
     assert isinstance(details, list)
+    assert isinstance(lines, list)
+    for state, line in zip(details, lines, strict=True):  # for people: the same in words, without False and None
+        failed = str(state["failed_checks"]) if state["failed_checks"] else ""
+        assert mentions(line, f"{state['to']} {'down' if state['down'] else 'up'} {failed}".strip())
     return {line["to"]: (line["down"], line["failed_checks"]) for line in details}
 
 

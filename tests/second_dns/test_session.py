@@ -44,6 +44,12 @@ FORBIDDEN = (
             id="webhooks-own-words",
         ),
         pytest.param("Unauthorized", 401, "the API server does not accept these credentials (401)", id="credentials"),
+        pytest.param(
+            'deployments.apps "web" not found',
+            404,
+            'deployments.apps "web" not found; kubectl get deployments.apps -A lists those that there are',
+            id="what-to-do",
+        ),
         pytest.param('services "x" already exists', 409, 'services "x" already exists', id="others"),
     ],
 )

@@ -5,7 +5,8 @@ from io import StringIO
 
 import pytest
 
-from minidns.text.terminal import GREEN, RED, escaping, show
+from minidns.second_dns import status
+from minidns.text.terminal import BOLD, GREEN, RED, escaping, show
 
 
 class Terminal(StringIO):
@@ -37,3 +38,19 @@ def test_colors_on_a_terminal_that_wants_them(
     monkeypatch.setattr(sys, "stdout", out)
     escaping(lambda: show("ok a bad\x1b[2J", {"^ok": GREEN, "bad": RED}))()
     assert out.getvalue() == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "color"),
+    [
+        pytest.param("DNS       CLUSTER-IP  READY", BOLD, id="a heading"),
+        pytest.param("kube-dns  10.96.0.10  2/2", GREEN, id="all pods are ready"),
+        pytest.param("kube-dns  10.96.0.10  0/2", RED, id="no pod is ready"),
+        pytest.param("kube-dns  10.96.0.10  1/2", "", id="some are"),
+    ],
+)
+@pytest.mark.usefixtures("colors")
+def test_the_colors_of_status(line: str, color: str) -> None:
+    out = Terminal()
+    show(line, status.COLORS, out)
+    assert (f"\x1b[{color}m" in out.getvalue()) if color else (out.getvalue() == f"{line}\n")
