@@ -45,12 +45,16 @@ class Rcode(IntEnum):
     BADCOOKIE = 23
 
 
+CLASS_IN = 1
+"""The class of the Internet (RFC 1035 3.2.4)."""
+
+
 class Question(NamedTuple):
     """The question of a query (RFC 1035 4.1.2)."""
 
     qname: Name
     qtype: int
-    qclass: int = 1
+    qclass: int = CLASS_IN
 
 
 class RRset(NamedTuple):

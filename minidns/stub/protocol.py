@@ -21,7 +21,7 @@ from random import Random
 from typing import Literal, NamedTuple, TypeAlias
 
 from minidns.dns import names
-from minidns.dns.model import RD, FormatError, Opt, Question
+from minidns.dns.model import CLASS_IN, RD, FormatError, Opt, Question
 from minidns.dns.rdata import AAAA, CNAME, A, address, to_text
 from minidns.dns.reply import Reply, decode_reply
 from minidns.dns.wire import encode_query
@@ -184,6 +184,7 @@ class Resolver(ABC):
         types: tuple[int, ...],
         flags: int = RD,
         opt: Opt | None = None,
+        qclass: int = CLASS_IN,
     ) -> list[StubQuery]:
         """Return a query per type, with different random IDs.
 
@@ -194,7 +195,7 @@ class Resolver(ABC):
         spelled = name if name.endswith(".") else f"{name}."
         absolute = names.absolute(spelled)
         idents = self.rng.sample(range(0x10000), len(types))
-        questions = [Question(absolute, kind) for kind in types]
+        questions = [Question(absolute, kind, qclass) for kind in types]
         return [
             StubQuery(
                 question, ident, encode_query(question, ident, flags, opt, spelled)

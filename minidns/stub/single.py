@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 
-from minidns.dns.model import RD, TC, Opt, Rcode
+from minidns.dns.model import CLASS_IN, RD, TC, Opt, Rcode
 from minidns.dns.reply import Reply
 
 from .protocol import (
@@ -48,6 +48,7 @@ class Settings:
     """The flags of the header."""
     dnssec: bool = False
     """Whether the OPT record asks for DNSSEC records."""
+    qclass: int = CLASS_IN
     keeps_truncated: bool = False
     """Whether a truncated reply counts as it is."""
 
@@ -65,7 +66,7 @@ class Single(Resolver):
         settings = self.settings
         size = settings.edns_size
         opt = Opt(size, do=settings.dnssec) if size else None
-        queries = self.queries(name, types, settings.flags, opt)
+        queries = self.queries(name, types, settings.flags, opt, settings.qclass)
         absolute = queries[0].question.qname
         replies: list[Reply] = []
         for query in queries:

@@ -1,11 +1,11 @@
 """``dig`` in a pod, with the output format of BIND."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from minidns.dns import names, rdata
-from minidns.dns.model import AA, AD, CD, RA, RD, TC, Question, RRset
+from minidns.dns.model import AA, AD, CD, CLASS_IN, RA, RD, TC, Question, RRset
 from minidns.dns.rdata import NS, PTR, A
 from minidns.dns.reply import Reply
 from minidns.stub.single import Settings
@@ -15,7 +15,8 @@ from .container import Container, Output
 from .over_sockets import LookupResult, QueryRecord
 
 USAGE = (
-    "usage: dig [@SERVER] [-t TYPE] [-x ADDRESS] NAME [TYPE] [+OPTION]...\n"
+    "usage: dig [@SERVER] [-t TYPE] [-c CLASS] [-x ADDRESS] NAME [TYPE] [CLASS]\n"
+    "       [+OPTION]...\n"
     "       +[no]short +[no]all +[no]answer and other sections, +[no]tcp +[no]search\n"
     "       +[no]recurse +[no]dnssec +[no]edns +[no]ignore +[no]trace +bufsize=BYTES\n"
     "       +time=SECONDS +tries=NUMBER +retry=NUMBER +ndots=NUMBER\n"
@@ -52,6 +53,7 @@ class _Words:
 
     name: str = ""
     qtype: int = A
+    qclass: int = CLASS_IN
     server: str = ""
     on: frozenset[str] = _DEFAULT
     """The options that are on."""
@@ -71,6 +73,7 @@ class _Words:
             edns_size=numbers.get("bufsize", _EDNS_SIZE) if has_edns else 0,
             flags=RD if "recurse" in self.on else 0,
             dnssec="dnssec" in self.on,
+            qclass=self.qclass,
             keeps_truncated="ignore" in self.on,
         )
 
@@ -89,17 +92,31 @@ def _read(words: Sequence[str]) -> _Words:
             args = replace(args, name=names.reverse(words.pop(0)), qtype=PTR)
         elif word == "-t" and words:
             args = replace(args, qtype=rdata.type_number(words.pop(0)))
+        elif word == "-c" and words:
+            args = replace(args, qclass=rdata.class_number(words.pop(0)))
         elif word == "-q" and words:
             args = replace(args, name=words.pop(0))
         elif word.startswith("-"):
             raise ValueError(f"{word} is not known here")
+        elif (found := _found(rdata.type_number, word)) is not None:
+            args = replace(args, qtype=found)
+        elif (found := _found(rdata.class_number, word)) is not None:
+            args = replace(args, qclass=found)
         elif not args.name:
             args = replace(args, name=word)
-        elif word.upper() != "IN":
-            args = replace(args, qtype=rdata.type_number(word))
+        else:
+            raise ValueError(f"{word} is neither a type nor a class")
     if args.name:
         return args
     return replace(args, name=".", qtype=NS)
+
+
+def _found(read: Callable[[str], int], word: str) -> int | None:
+    """Return the number of a type or class, or None: the word may be a name."""
+    try:
+        return read(word)
+    except ValueError:
+        return None
 
 
 def _with_option(args: _Words, option: str) -> _Words:

@@ -49,6 +49,14 @@ def steady(text: str) -> str:
         "+nosearch +nocrypto google.com",
         "-q google.com -t A",
         "+trace google.com",
+        "TXT google.com",
+        "IN MX google.com",
+        "-c IN google.com",
+        "CH TXT version.bind",
+        "version.bind CH TXT",
+        "version.bind TXT CH",
+        "-c CH -t TXT version.bind",
+        "google.com CLASS3",
     ],
 )
 async def test_same_as_binds(command: str) -> None:
@@ -85,6 +93,24 @@ async def test_server_on_the_command_line() -> None:
     assert output.text == "192.0.2.100\n"
 
 
+@table(
+    ("command", "qclass", "qtype", "name"),
+    [
+        ("version.bind CH TXT", 3, 16, "version.bind."),
+        ("CH TXT version.bind", 3, 16, "version.bind."),
+        ("-c ch -t txt version.bind", 3, 16, "version.bind."),
+        ("hostname.bind CLASS3 TXT", 3, 16, "hostname.bind."),
+        ("HS google.com", 4, 1, "google.com."),
+        ("google.com IN", 1, 1, "google.com."),
+        ("MX google.com", 1, 15, "google.com."),
+    ],
+)
+async def test_types_and_classes_in_any_order(command: str, qclass: int, qtype: int, name: str) -> None:
+    async with outside() as (container, _):
+        output = await dig.run(container, command.split())
+    assert {query.send.question for query in output.queries} == {(name, qtype, qclass)}
+
+
 @pytest.mark.slow
 async def test_no_reply_is_status_9() -> None:
     output = await dig.run(unreachable(), ["google.com"])
@@ -92,7 +118,7 @@ async def test_no_reply_is_status_9() -> None:
     assert output.text.startswith(";; communications error to 10.96.0.20#53: timed out\n")
 
 
-@table("command", ["+bogus a", "a BOGUS", "-x 1.2"], ids=repr)
+@table("command", ["+bogus a", "web BOGUS", "-x 1.2", "-c BOGUS web", "web CH BOGUS"], ids=repr)
 async def test_usage(command: str) -> None:
     output = await dig.run(unreachable(), command.split())
     assert output.status == 1
