@@ -3,7 +3,7 @@
 import dns.rdata
 import pytest
 
-from minidns.dns.model import AD, CD, RD, DnsError, Opt, Query, Rcode, Response, Source, replace
+from minidns.dns.model import AD, CD, RD, DnsError, Opt, Query, Rcode, Response, Reuse, Source, replace
 from tests.plugins.caching import NAME, Caching, addresses, answer, caching, denial, rrset, ttls
 from tests.table import table
 from tests.world import query, texts
@@ -304,3 +304,10 @@ async def test_denials_expire_by_their_own_time() -> None:
     await cached.later(1)
     await cached.ask(query(NAME))
     assert len(cached.received) == 2
+
+
+@table(("line", "stored"), [("cache", True), ("cache {\ndisable success\n}", False)], ids=["stored", "not stored"])
+async def test_no_reply_may_be_sent_again_in_place_of_one_that_is_stored(line: str, stored: bool) -> None:
+    """The next query is a hit, and its TTL is that of the entry."""
+    cached = caching(line, replace(answer(), reuse=Reuse(30.0, ())))
+    assert ((await cached.ask(query(NAME))).reuse is None) is stored

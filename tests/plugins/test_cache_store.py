@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidns.plugins.cache.store import Bounded
+from minidns.dns.model import Response
+from minidns.plugins.cache.store import Bounded, Entry
 
 ENTRIES, BYTES = 4, 20
 
@@ -69,3 +70,8 @@ def test_never_more_than_the_bounds_and_always_the_last_value(steps: list[tuple[
         assert sum(map(len, held)) == values.bytes <= BYTES
         for item in "abcdefgh":
             assert values.get(item) in (None, last.get(item))
+
+
+def test_hits_with_a_longer_gap_between_them_are_counted_anew() -> None:
+    entry = Entry(Response(), 300, 0.0)
+    assert [entry.hit(at, 60.0) for at in (0.0, 60.0, 61.0, 121.5, 130.0)] == [1, 2, 3, 1, 2]

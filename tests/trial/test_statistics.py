@@ -4,7 +4,7 @@ from math import comb, exp, inf, log
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minidns.trial.statistics import (
@@ -168,9 +168,11 @@ def test_compare_rates_errs_in_at_most_alpha(chance: float, guilty: bool) -> Non
     assert wrong / RUNS <= 0.055
 
 
-@given(st.integers(0, 200), st.integers(1, 10**6))
+@given(st.integers(0, 200), st.integers(0, 10**6))
+@example(0, 0)
 def test_rate_bound_leaves_5_percent_below(episodes: int, lookups: int) -> None:
     bound = rate_bound(episodes, lookups)
+    assert 0 < bound <= 1
     if bound < 1:
         mean, term = bound * lookups, exp(-bound * lookups)
         total = term
