@@ -101,12 +101,11 @@ def _children_s() -> float:
 
 @contextlib.contextmanager
 def serving(processes: int, cores: set[int], at: servers.Place) -> Iterator[Subject]:
-    """Run minidns with a number of processes on ``cores``."""
+    """Run minidns with a number of processes on ``cores``, once all of them answer."""
     with contextlib.ExitStack() as stack:
         with _corefile(processes):
             started = servers.serving(str(processes), servers.MINIDNS, at)
             subject = stack.enter_context(started)
-        _wait_for_workers(subject, processes)
         for pid in subject.pids():
             os.sched_setaffinity(pid, cores)
         yield subject
@@ -123,20 +122,6 @@ def _corefile(processes: int) -> Iterator[None]:
         yield
     finally:
         servers.COREFILE = plain
-
-
-def _wait_for_workers(subject: Subject, processes: int) -> None:
-    """Wait until all processes run and are idle: the last worker has synced."""
-    while len(subject.pids()) < processes:
-        _pause(0.05)
-    used = -1.0
-    while subject.cpu_s() != used:
-        used = subject.cpu_s()
-        _pause(0.5)
-
-
-def _pause(seconds: float) -> None:
-    subprocess.run(["sleep", str(seconds)], check=True)
 
 
 def main() -> int:
