@@ -40,7 +40,7 @@ class Mutant(NamedTuple):
 
 
 def mutants(path: str, source: bytes) -> Iterator[Mutant]:
-    """Yield every mutant of a module, less those of annotations and of f-strings."""
+    """Yield every mutant of a module, less those of annotations, f-strings and log lines."""
     tree = ast.parse(source)
     starts = [0]
     for line in source.splitlines(keepends=True):
@@ -48,7 +48,8 @@ def mutants(path: str, source: bytes) -> Iterator[Mutant]:
     skipped: set[ast.AST] = set()
     for node in ast.walk(tree):
         annotation = getattr(node, "annotation", None) or getattr(node, "returns", None)
-        for part in (annotation, node if isinstance(node, ast.JoinedStr) else None):
+        is_text = isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Call) and _is_log(node.func))
+        for part in (annotation, node if is_text else None):
             skipped.update(ast.walk(part) if part else ())
     for node in ast.walk(tree):
         changed = None if node in skipped else change(node)
@@ -79,9 +80,13 @@ def change(node: ast.AST) -> tuple[ast.expr | ast.stmt, str] | None:
             return node, repr(number + 1)
         case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant):
             return value, "None"
-        case ast.Expr(value=ast.Call(func=func)) if not ast.unparse(func).startswith("log."):
+        case ast.Expr(value=ast.Call(func=func)) if not _is_log(func):
             return node, "pass"
     return None
+
+
+def _is_log(func: ast.expr) -> bool:
+    return ast.unparse(func).startswith("log.")
 
 
 def imports(path: str) -> re.Pattern[str]:

@@ -16,7 +16,7 @@ SOURCES = {
     "returned value": ("def f() -> int: return a", "def f() -> int: return None"),
     "call": ("é = a; f(x)", "é = a; pass"),
     "nothing in an annotation": ("x: Literal[1] = a", None),
-    "nothing in a log line": ("log.info(x)", None),
+    "nothing in a log line": ("log.info(x, y[0])", None),
 }
 
 
