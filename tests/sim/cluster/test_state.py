@@ -62,7 +62,7 @@ def unused_url() -> str:
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"pid": 1, "url": "x"}'])
 def test_file_that_is_none(text: str, tmp_path: Path) -> None:
     (tmp_path / state.FILE).write_text(text)
-    with pytest.raises(NotUp, match="start one: minidns-sim up"):
+    with pytest.raises(NotUp, match="minidns-sim up"):
         state.read(tmp_path)
 
 
