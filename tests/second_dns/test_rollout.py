@@ -112,9 +112,9 @@ async def test_waits_for_nothing_if_told_so_or_if_it_is_gone() -> None:
 @table(
     ("status", "reason"),
     [
-        ({"containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}]}, "ErrImagePull: no"),
+        ({"containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}]}, "ErrImagePull: no"),
         ({"initContainerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}, "ImagePullBackOff"),
-        ({"containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}, "CrashLoopBackOff"),
+        ({"containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}, "CrashLoopBackOff"),
         ({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]}, "Unschedulable: 0/1 nodes"),
     ],
 )  # fmt: skip
@@ -130,7 +130,7 @@ async def test_the_reason_is_said_once_while_it_waits(status: Json, reason: str)
 
 async def test_a_reason_that_several_pods_have_is_said_once() -> None:
     waiting = {"reason": "ErrImagePull", "message": "no such image"}
-    status = {"containerStatuses": [{"state": {"waiting": waiting}}]}
+    status = {"containerStatuses": [{"name": "c", "state": {"waiting": waiting}}]}
     async with desk(cluster(unready(replicas=3))) as at:
         pods = at.cluster.list("Pod", "shop")
         for pod in pods:
