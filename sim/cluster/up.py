@@ -142,9 +142,9 @@ async def _faults(control: FaultControl, request: web.Request) -> web.Response:
 
 
 def _usage(words: list[str]) -> str:
-    """Return the usage of the effect that ``words`` begin with, in brackets."""
+    """Return the usage of the fault that ``words`` begin with, in brackets."""
     if words[:1] == [PROXY]:
         return f" (usage: {PROXY} {PROXY_USAGE})"
     if words and words[0] in EFFECTS:
         return f" (usage: {words[0]} {usage(words[0])})"
-    return ""
+    return " (usage: FAULT [WORD]..., of docs/scenarios.md, or proxy WORD VALUE...)"

@@ -102,7 +102,7 @@ def usage(word: str) -> str:
     """Return the words after the effect ``word``."""
     effect = EFFECTS[word]
     before = [effect.argument] * bool(effect.argument) + ["[RATE]"] * effect.has_rate
-    forms = []
+    forms = [["query|reply TYPE [TIMES]"]] if word == "lose" else []
     if effect.on_link:
         to = ["by SERVER [cache TIME]"] * (word == "intercept")
         forms.append([*before, "link A>B|A<>B", *to, "[CONDITION]..."])

@@ -334,7 +334,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "mend": Command(_mend, "api|tcp|outside|SERVICE", "makes it work again"),
         "lose": Command(
             partial(_fault, "lose"),
-            f"query|reply TYPE [TIMES] or {effects.usage('lose')}",
+            effects.usage("lose"),
             "loses the next messages of a type over UDP, or messages at a rate",
             checks_words=False,
         ),

@@ -340,7 +340,9 @@ async def test_the_command(tmp_path: Path) -> None:
             return await command.run("fault", *words, *folder)
 
         assert (await fault("list")).out == "no faults\n"
-        assert (await fault("add", "servfail link app>node")).status == 1
+        for wrong_words in ("servfail link app>node", "lose query", "zebra", "lose 0/5 at kube-dns", "proxy race x"):
+            refused = await fault("add", wrong_words)
+            assert (refused.status, "usage: " in refused.err) == (1, True), wrong_words
         wrong = await fault("add", "servfail", "often", "at", "kube-dns")
         assert "often" in wrong.err
         assert "usage: servfail" in wrong.err
