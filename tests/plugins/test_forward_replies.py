@@ -73,10 +73,26 @@ async def test_who_knows_no_edns_is_asked_without(rcode: str, *, bare: bool) -> 
         assert texts((await forward.ask(sent)).answer) == GOOD
         assert len(resolver.asked) == 2
         assert texts((await forward.ask(sent)).answer) == GOOD
-        assert len(resolver.asked) == 3  # remembered
+        assert len(resolver.asked) == 4
         labels = {"proxy_name": "forward", "to": str(resolver)}
-        for code, count in ((rcode, 1), ("NOERROR", 2)):
+        for code, count in ((rcode, 2), ("NOERROR", 2)):
             assert forward.metrics.value("coredns_proxy_request_duration_seconds", {**labels, "rcode": code}) == count
+
+
+async def test_a_refusal_of_one_query_changes_no_other() -> None:
+    refuses = refuse_edns("FORMERR", bare=True)
+
+    async def refuse_once(call: Call) -> None:
+        if len(resolver.asked) == 1:
+            await refuses(call)  # type: ignore[misc]  # a coroutine function
+        else:
+            call.send(good(call.wire))
+
+    async with Resolver(refuse_once) as resolver, forwarding(f"forward . {resolver}") as forward:
+        for _ in range(2):
+            await forward.ask(query(NAME, opt=Opt(1232, do=True)))
+        sent = [dns.message.from_wire(each.wire) for each in resolver.asked]
+        assert [bool(each.ednsflags & dns.flags.DO) for each in sent] == [True, False, True]
 
 
 async def test_a_formerr_without_edns_is_final() -> None:

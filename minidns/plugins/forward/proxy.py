@@ -24,8 +24,6 @@ from minidns.upstream.upstream import Upstream
 
 CHECK_S = 1.0
 """Seconds an upstream has to answer a health check (CoreDNS)."""
-PLAIN_S = 900.0
-"""Seconds during which an upstream that refused EDNS gets queries without it."""
 _SMALLEST = 512
 """Bytes a reply over UDP may always have (RFC 1035 2.3.4)."""
 
@@ -106,7 +104,6 @@ class Proxy:
         self._exchange, self._now = site.edges.exchange, site.edges.now
         self._idents = _unguessable(site.edges.entropy)
         self._health = Health(options.check_every_s, site.edges.sleep, site.task)
-        self._plain_until = float("-inf")
         self._seconds = site.metrics.histogram(
             "coredns_proxy_request_duration_seconds",
             "Seconds an upstream took to reply.",
@@ -174,9 +171,13 @@ class Proxy:
     async def _with_edns(
         self, query: RelayedQuery, transport: str, deadline: float
     ) -> Reply:
-        """Ask with the client's OPT; once more without if the upstream refuses EDNS."""
+        """Ask with the client's OPT; once more without if the upstream refuses EDNS.
+
+        The refusal is not remembered: it may have been of this query alone, and then
+        the next client would get a reply without the records that it requested.
+        """
         started = self._now()
-        opt = query.opt if started >= self._plain_until else None
+        opt = query.opt
         reply = await self._exchange_once(query, transport, opt, deadline - started)
         self._observe(reply.rcode, started)
         if opt is None or reply.opt is not None or reply.rcode not in REFUSES_EDNS:
@@ -184,9 +185,6 @@ class Proxy:
         started = self._now()
         plain = await self._exchange_once(query, transport, None, deadline - started)
         self._observe(plain.rcode, started)
-        # it may have refused an option that this client sent, and no other does
-        if plain.rcode not in REFUSES_EDNS and not opt.options:
-            self._plain_until = self._now() + PLAIN_S
         return plain
 
     def _exchange_once(
