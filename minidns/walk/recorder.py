@@ -97,6 +97,12 @@ class Recorder:
             "resolver": self.client.resolver,
         }
         says = "reads /etc/resolv.conf, which the kubelet wrote"
+        if (replaced := self.client.replaced) is not None:
+            present, before = facts["nameservers"], ", ".join(replaced)
+            says = (
+                "reads the pod's /etc/resolv.conf with "
+                f"nameserver {', '.join(present)} in place of {before or 'its own'}"
+            )
         self.add(Kind.CONFIG, RESOLVER, says, facts)
 
     def query(

@@ -98,6 +98,9 @@ class Client(NamedTuple):
     """The name of its stub resolver."""
     resolv_conf: str
     """Content of its /etc/resolv.conf."""
+    replaced: tuple[str, ...] | None = None
+    """The name servers of the pod's own file, if the walk puts another one in their
+    place; None if the file is as the kubelet wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,11 @@ class Walk:
     client: Client
     name: str
     steps: tuple[Step, ...]
+    sees_server: bool = True
+    """Whether the steps have what happens in the DNS server; if not, nothing is known
+    of its plugins and its upstream."""
+    note: str = ""
+    """What to know when this walk is compared with the others, as a sentence."""
 
     @property
     def result(self) -> Step:
@@ -136,6 +144,8 @@ class Walk:
             "resolver": self.client.resolver,
             "resolv_conf": self.client.resolv_conf,
             "name": self.name,
+            "sees_server": self.sees_server,
+            "note": self.note,
             "queries": self.queries,
             "ms": round(self.result.at * 1000, 3),
             "steps": [step.to_json() for step in self.steps],

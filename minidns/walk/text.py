@@ -20,6 +20,8 @@ def lines(walks: Sequence[Walk], *, packets: bool = False) -> Iterator[str]:
             yield ""
         whose = "the pod's own server" if walk.is_own else "instead of its own server"
         yield f"== {walk.service} ({walk.server}): {whose}"
+        if walk.note:
+            yield walk.note
         for step in _merged(walk.steps):
             yield from _step(step, packets=packets)
         plural = "query" if walk.queries == 1 else "queries"

@@ -7,7 +7,7 @@ network or through the API server (`ways`), and to minidns's own chain.
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -21,7 +21,7 @@ from minidns.stub.protocol import Outcome, Status
 from minidns.text.arguments import not_one_of
 from minidns.walk.drive import Carry, drive
 from minidns.walk.recorder import ACTIVE, RecordedLookup, Recorder
-from minidns.walk.steps import Client, Walk
+from minidns.walk.steps import Client, Kind, Walk
 from minidns.walk.wording import lookup_types, with_nameserver
 from minidns.web import ways
 from minidns.web.chain import OwnChain
@@ -106,17 +106,19 @@ class ClusterSource:
         node = kubelet.Node((service.address,), resolv_conf=UNKNOWN)
         text = kubelet.resolv_conf(pod, node)
         client = Client(asked.pod, library, text)
-        own = nameservers(text)[:1]
-        served = Client(asked.pod, library, with_nameserver(text, service.address))
-        local = Client(asked.pod, library, with_nameserver(text, "127.0.0.1"))
-        is_own = own == (service.address,)
+        own = nameservers(text)
+        served = _served_by(client, service.address)
+        local = _served_by(client, _HERE_ADDRESS)
+        is_own = own[:1] == (service.address,)
         way, problem = await ways.find(
             service, {"udp": self.udp, "tcp": self.tcp}, self.api
         )
         theirs = client if is_own else served
+        walk = await _walk(asked.name, types, theirs, service, way, problem)
+        ours = await _walk(asked.name, types, local, _HERE, self.chain.carry)
         return [
-            await _walk(asked.name, types, theirs, service, way, problem),
-            await _walk(asked.name, types, local, _HERE, self.chain.carry),
+            replace(walk, sees_server=False),
+            replace(ours, note=_upstream_note(ours, service)),
         ]
 
     async def _pod(self, key: str) -> Json:
@@ -146,6 +148,32 @@ class ClusterSource:
 
 
 _HERE = Service("minidns", "its own chain", ())
+_HERE_ADDRESS = "127.0.0.1"
+
+
+def _served_by(client: Client, address: str) -> Client:
+    """Return the client with another name server in place of its own."""
+    text = client.resolv_conf
+    changed = with_nameserver(text, address)
+    return client._replace(resolv_conf=changed, replaced=nameservers(text))
+
+
+def _upstream_note(walk: Walk, service: Service) -> str:
+    """Return that the two sides asked different upstreams; empty if minidns asked none.
+
+    What the cluster's DNS asked cannot be seen from here.
+    """
+    servers = dict.fromkeys(
+        str(step.facts["server"])
+        for step in walk.steps
+        if step.kind is Kind.QUERY and step.inside
+    )
+    if not servers:
+        return ""
+    return (
+        f"minidns asked the upstream of this machine ({', '.join(servers)}), and "
+        f"{service.name} asks that of the cluster: their answers may differ"
+    )
 
 
 def _ready(one: Json) -> Iterator[Endpoint]:

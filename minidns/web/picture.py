@@ -41,6 +41,7 @@ def _side(number: int, walk: Walk) -> str:
     whose = "the pod's own server" if walk.is_own else "in place of its own server"
     plural = "query" if walk.queries == 1 else "queries"
     label = f"The walk with {walk.service}"
+    note = f'<p class="note">{in_html(walk.note)}</p>' if walk.note else ""
     items = "".join(_block(number, block) for block in blocks(walk))
     return (
         f'<section class="side" data-side="{number}" aria-label="{in_html(label)}">'
@@ -48,7 +49,7 @@ def _side(number: int, walk: Walk) -> str:
         f" <small>{in_html(walk.server)}</small></h2>"
         f'<p class="whose">{whose}</p>'
         f'<p class="outcome {good}">{in_html(_outcome(result))}'
-        f" <small>{walk.queries} {plural}, {_ms(result)}</small></p></header>"
+        f" <small>{walk.queries} {plural}, {_ms(result)}</small></p>{note}</header>"
         f'{drawing.path(walk)}<ol class="blocks">{items}</ol></section>'
     )
 

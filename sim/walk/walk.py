@@ -101,12 +101,14 @@ async def walk(stage: Stage, wanted: Wanted, side: DnsService) -> Walk:
     kind = wanted.kind or stage.kind_of(wanted.pod)
     text = stage.resolv_conf(wanted.pod)
     is_own = nameservers(text)[:1] == (side.address,)
+    replaced = None
     if is_own:
         resolver = stage.resolver(wanted.pod, kind)
     else:
+        replaced = nameservers(text)
         text = with_nameserver(text, side.address)
         resolver = kind.make(text, stage.clients)
-    client = Client("/".join(wanted.pod), kind.name, text)
+    client = Client("/".join(wanted.pod), kind.name, text, replaced)
     steps = resolver.look_up(wanted.name, wanted.types)
     with _recording(stage, wanted, client) as recording:
         await stage.run(wanted.pod, RecordedLookup(resolver, steps))

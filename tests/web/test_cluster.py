@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -21,8 +22,10 @@ from minidns.kubernetes.resources import Access
 from minidns.probe.exchange import Kind as End
 from minidns.probe.exchange import Reception
 from minidns.walk.steps import Kind
-from minidns.web import chain
+from minidns.web import chain, drawing
 from minidns.web.cluster import ClusterSource
+from minidns.web.drawing import Box
+from minidns.web.picture import sides
 from minidns.web.query_log import QueryLog
 from minidns.web.server import PageServer
 from minidns.web.source import Asked, Events, Wrong
@@ -197,3 +200,54 @@ async def test_it_is_the_same_page_read_only(tmp_path: Path) -> None:
             assert "read only" in await reply.text()
         async with http.get(f"{base}/walk", params={**query, "token": ""}) as reply:
             assert reply.status == 403
+
+
+async def test_the_picture_shows_the_way_that_queries_take(tmp_path: Path) -> None:
+    async with source(tmp_path) as (real, api):
+        theirs, ours = await real.walks(APP)
+        left = drawing.boxes(theirs)
+        assert left["proxy"] == Box("kube-proxy", theirs.server)
+        assert [left[name].words for name in ("server", "chain", "up")] == [drawing.UNKNOWN] * 3
+        right = drawing.boxes(ours)
+        assert not right["proxy"].is_passed
+        assert theirs.server not in right["proxy"].words
+        assert (right["server"].words, right["chain"].words) == ("this process", "kubernetes")
+        api.kubelet = cast("Any", kubelet := Forwarding(real.chain))
+        async with kubelet.running():
+            theirs, _ = await replace(real, udp=silent).walks(APP)
+        left = drawing.boxes(theirs)
+        assert left["proxy"] == Box("API server", "port-forward")
+        assert left["server"].words in {name for (_, name), _ in kubelet.asked}
+        assert [left[name].words for name in ("chain", "up")] == [drawing.UNKNOWN] * 2
+
+
+async def test_the_picture_of_a_service_that_cannot_be_asked_has_nobody(tmp_path: Path) -> None:
+    async with source(tmp_path) as (real, _):
+        theirs, _ = await replace(real, udp=silent).walks(APP)
+    boxes = drawing.boxes(theirs)
+    assert not boxes["proxy"].is_passed
+    assert {boxes[name].words for name in ("server", "chain", "up")} == {"not asked"}
+
+
+async def test_the_kubelet_writes_what_it_wrote_alone(tmp_path: Path) -> None:
+    async with source(tmp_path) as (real, _):
+        theirs, ours = await real.walks(APP)
+    said = [next(step.says for step in walk.steps if step.kind is Kind.CONFIG) for walk in (theirs, ours)]
+    assert "kubelet" in said[0]
+    assert "kubelet" not in said[1]
+    assert mentions(said[1], f"127.0.0.1 {kube_system.CLUSTER_DNS}")
+    assert ours.client.replaced == (kube_system.CLUSTER_DNS,)
+
+
+async def test_a_name_of_an_upstream_says_that_the_sides_asked_different_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "resolv.conf"
+    here.write_text("nameserver 127.0.0.77\n")  # nobody listens there
+    monkeypatch.setattr("minidns.laptop.corefile.resolv_conf", lambda: str(here))
+    async with source(tmp_path) as (real, _):
+        (theirs, ours) = await real.walks(APP)
+        assert (theirs.note, ours.note) == ("", "")
+        _, ours = await real.walks(APP._replace(name="google.com."))
+    assert mentions(ours.note, "127.0.0.77 kube-dns upstream")
+    assert ours.note in unescape(sides([ours]))
