@@ -32,8 +32,12 @@ class ApiRelay:
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[Address]:
         """Relay connections in the block; yield the address for the pod."""
-        listener = await asyncio.start_server(self._connected, HOST, 0)
+        # cancelled while it starts outside of the block, it would leave its socket open
+        listener = await asyncio.start_server(
+            self._connected, HOST, 0, start_serving=False
+        )
         try:
+            await listener.start_serving()
             yield listener.sockets[0].getsockname()[:2]
         finally:
             listener.close()
@@ -45,12 +49,17 @@ class ApiRelay:
         """Return whether a client of the API server is a connection of this pod."""
         return peer in self._own
 
-    async def _connected(
+    def _connected(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+        # a task of asyncio's own would print a traceback when it is cancelled
+        task = asyncio.create_task(self._relay(reader, writer))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _relay(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         own = HOST, 0
         others = []
         try:
@@ -65,7 +74,6 @@ class ApiRelay:
         except* OSError:
             pass  # a reset passes on to the other side
         finally:
-            self._tasks.discard(task)
             self._own.discard(own)
             for each in (writer, *others):
                 each.transport.abort()

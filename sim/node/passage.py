@@ -64,11 +64,17 @@ async def passage(client: str, network: Network, links: Links, server: str) -> P
         finally:
             writer.transport.abort()
 
-    streams = await asyncio.start_server(connected, HOST, 0)
-    address: Address = streams.sockets[0].getsockname()[:2]
-    datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: _Datagrams(carry), local_addr=address
-    )
+    # cancelled while it starts outside of the block, it would leave its socket open
+    streams = await asyncio.start_server(connected, HOST, 0, start_serving=False)
+    try:
+        address: Address = streams.sockets[0].getsockname()[:2]
+        await streams.start_serving()
+        datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: _Datagrams(carry), local_addr=address
+        )
+    except BaseException:
+        streams.close()
+        raise
     return Passage(address, datagrams, streams)
 
 

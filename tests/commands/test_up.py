@@ -53,7 +53,7 @@ async def test_it_listens_where_split_dns_looks() -> None:
 async def test_several_kubeconfigs_are_one_too_many(tmp_path: Path) -> None:
     status, out, err = await process.run("up", env=environ(tmp_path, "/a:/b"))
     assert (status, out) == (1, "")
-    assert err.startswith("minidns up: KUBECONFIG names several files: /a:/b (")
+    assert err.startswith("minidns up: KUBECONFIG names several files: /a:/b")
 
 
 async def test_no_kubeconfig_at_all(tmp_path: Path) -> None:
