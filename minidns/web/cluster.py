@@ -94,7 +94,7 @@ class ClusterSource:
         if library not in libc.LIBRARIES:
             raise Wrong(not_one_of(library, libc.LIBRARIES))
         if not asked.name.strip("."):
-            raise Wrong("a name is needed, such as kubernetes.default")
+            raise Wrong("no name; give one such as kubernetes.default")
         try:
             types = lookup_types(asked.type)
         except ValueError as error:

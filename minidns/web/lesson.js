@@ -2,6 +2,9 @@
 
 const desk = $("#lesson");
 let lesson = "";
+let wanted = query.get("lesson");
+/** Whether the page was opened with a lookup that the server could not make. */
+const refused = location.pathname === "/walk" && wrong.textContent ? location.href : "";
 
 /** Show the output of a command; nothing if it has none. */
 function showLines(place, lines) {
@@ -30,12 +33,38 @@ function showResult({ outputs, walk, score }) {
 /** Carry out an action of the lesson; return its result. */
 const act = async (name, fields) => JSON.parse(await send(`/do/${name}`, { id: lesson, ...fields }));
 
-async function startLesson(name) {
-  const begun = JSON.parse(await send("/do/lesson", { lesson: name }));
+/** Show the panel of the lesson that the cluster is used for, in all open pages. */
+function openLesson(begun) {
+  if (begun.id === lesson) return;
   lesson = begun.id;
   desk.innerHTML = begun.html;
   desk.hidden = false;
   document.body.classList.add("learning");
+}
+
+/** Hide what is asked of a question that is over. */
+function endQuestion(question) {
+  for (const part of question.querySelectorAll("label, button, .expected")) part.hidden = true;
+}
+
+/** Show the lesson that is running, or none; start that of a permalink. */
+function showLesson(running) {
+  const name = wanted;
+  wanted = "";
+  if (name && running?.lesson !== name) {
+    trying(() => startLesson(name));
+  } else if (!running) {
+    closeLesson();
+  } else if (running.id !== lesson) {
+    openLesson(running);
+    showResult(running);
+    for (const step of running.over) endQuestion(desk.querySelector(`[data-step="${step}"]`));
+  }
+}
+
+async function startLesson(name) {
+  const begun = JSON.parse(await send("/do/lesson", { lesson: name }));
+  openLesson(begun);
   box.replaceChildren();
   player.load();
   history.replaceState(null, "", `/?${new URLSearchParams({ token, lesson: name })}`);
@@ -46,6 +75,7 @@ async function startLesson(name) {
 
 /** Close the lesson: the cluster is used for something else. */
 function closeLesson() {
+  if (lesson && refused === location.href) location.reload();
   lesson = "";
   desk.hidden = true;
   desk.replaceChildren();
@@ -62,7 +92,7 @@ async function check(question, text) {
     showLines(question.querySelector(".out"), told.lines);
     return;
   }
-  for (const part of question.querySelectorAll("label, button, .expected")) part.hidden = true;
+  endQuestion(question);
 }
 
 for (const button of document.querySelectorAll("[data-lesson]")) {
@@ -75,6 +105,7 @@ desk.addEventListener("click", (event) => {
     trying(async () => {
       await act("leave", {});
       closeLesson();
+      if (refused === location.href) return;
       box.replaceChildren();
       player.load();
       history.replaceState(null, "", `/?${new URLSearchParams({ token })}`);

@@ -153,7 +153,7 @@ function showSource(text) {
   $("#source").textContent = text;
 }
 
-const SHOW = { hello, queries: add, faults: showFaults, trial: showTrial, pods: showPods, source: showSource };
+const SHOW = { lesson: showLesson, hello, queries: add, faults: showFaults, trial: showTrial, pods: showPods, source: showSource };
 let pause = 500;
 function listen() {
   const events = new EventSource(`/events?token=${encodeURIComponent(token)}`);
@@ -173,6 +173,3 @@ function listen() {
   });
 }
 listen();
-
-/** Start the lesson of a permalink; its faults are active already. */
-if (query.get("lesson")) trying(() => startLesson(query.get("lesson")));

@@ -73,7 +73,7 @@ def _active_faults(shown: Shown, token: str) -> str:
     """Return the active faults for a browser without JavaScript, with a way back."""
     if not shown.faults:
         return ""
-    fields = {"token": token, **shown.asked._asdict(), "fault": ""}
+    fields = {"token": token, **shown.asked._asdict()}
     kept = "".join(
         f'<input type="hidden" name="fault" value="{in_html(fault)}">'
         for fault in shown.faults

@@ -1,9 +1,9 @@
 """The web server of the page: on loopback, for one user, by a token in the URL.
 
 Paths: ``/`` and ``/walk`` are the page, without and with a walk; with ``part=walk`` the
-walk alone, with ``part=json`` its JSON form. ``fault``, which may be repeated, makes
-that fault active before the walk; an empty one mends everything. ``/events`` is a
-stream of server-sent events, ``/do/NAME`` carries out an action of the source,
+walk alone, with ``part=json`` its JSON form. ``fault``, which may be repeated, names
+the faults of the walk: an address without one is a walk without faults. ``/events`` is
+a stream of server-sent events, ``/do/NAME`` carries out an action of the source,
 ``/hello`` says that the server is there.
 """
 
@@ -120,13 +120,12 @@ class PageServer:
 
     async def _page(self, request: web.Request) -> web.Response:
         asked = Asked(*(request.query.get(field, "") for field in Asked._fields))
-        faults = request.query.getall("fault", None)
+        faults = list(filter(None, request.query.getall("fault", ())))
         walks: tuple[Walk, ...] = ()
         wrong = ""
         if request.path == "/walk":
             try:
-                if faults is not None:
-                    await self._source.set_faults(list(filter(None, faults)))
+                await self._source.set_faults(faults)
                 walks = tuple(await self._source.walks(asked))
             except Wrong as error:
                 wrong = str(error)
@@ -214,7 +213,7 @@ async def _plain(request: web.Request, handler: Any) -> web.StreamResponse:  # n
     except Wrong as error:
         return web.Response(status=400, text=str(error), headers=_HEADERS)
     except web.HTTPException as error:
-        text = f"{error.status} {error.reason}: there is the page at /"
+        text = f"{error.status} {error.reason}: the page is at /"
         return web.Response(status=error.status, text=text, headers=_HEADERS)
     return response
 

@@ -96,7 +96,7 @@ class Source(Protocol):
         ...
 
     async def set_faults(self, faults: Sequence[str]) -> None:
-        """Make these faults the active ones, as the address of a page names them.
+        """Make these faults the active ones, and no others; a page's address has them.
 
         Raises:
             Wrong: there is no such fault, or there can be none.

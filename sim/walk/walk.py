@@ -69,7 +69,8 @@ def wanted_of(
     if key not in stage.pods():
         raise WrongWords(not_one_of(pod, sorted(map("/".join, stage.pods()))))
     if not name.strip("."):
-        raise WrongWords(f"{name!r}: a name is needed, such as web.shop or google.com")
+        what = f"{name}: no name" if name else "no name"
+        raise WrongWords(f"{what}; give one such as web.shop or google.com")
     return Wanted(key, name, kind, rtypes)
 
 

@@ -26,7 +26,7 @@ class Words(NamedTuple):
     another: str
 
 
-_WORDS = {
+WORDS = {
     "en": Words(
         "Run",
         "Check",
@@ -41,7 +41,7 @@ _WORDS = {
 
 def lesson_html(lesson: page.Lesson, language: str) -> str:
     """Return the whole lesson; elements of commands have their place as data-step."""
-    words = _WORDS[language]
+    words = WORDS[language]
     parts, number = list[str](), 0
     for block in lesson.blocks:
         parts.append(html(block.above))
@@ -69,7 +69,7 @@ def _step(number: int, step: Step, language: str) -> str:
         return _question(number, step, language)
     body, button = "", ""
     if COMMANDS[step.command.split()[0]].has_output:
-        button = f"<button data-run>{_WORDS[language].run}</button>"
+        button = f"<button data-run>{WORDS[language].run}</button>"
     elif step.body:
         body = f"<pre>{_lines(step.body)}</pre>"
     return (
@@ -80,7 +80,7 @@ def _step(number: int, step: Step, language: str) -> str:
 
 
 def _question(number: int, step: Step, language: str) -> str:
-    words = _WORDS[language]
+    words = WORDS[language]
     return (
         f'<form class="command question" data-step="{number}">'
         f"<div><code>$ {in_html(step.command)}</code></div>"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from minidns.text.arguments import not_one_of
 from minidns.web.picture import sides
-from minidns.web.source import Action, Document, Option, Wrong, text_of
+from minidns.web.source import Action, Document, Option, Publish, Wrong, text_of
 
 from ..lesson import session
 from ..lesson.page import Lesson, lessons
@@ -20,7 +20,7 @@ from ..scenario.stage import Stage
 from ..trial.word import COMMANDS
 from ..walk.walk import walk_of_command
 from .cluster import VirtualCluster
-from .lesson_page import LANGUAGES, lesson_html
+from .lesson_page import LANGUAGES, WORDS, lesson_html
 
 
 def options() -> Mapping[str, list[Option]]:
@@ -49,6 +49,15 @@ class _Taken:
     """The questions that are over, by the number of their command."""
     right: int = 0
 
+    def begun(self) -> Document:
+        """Return what a page needs to show the lesson from its beginning."""
+        return {
+            "id": self.id,
+            "lesson": f"{self.language}/{self.lesson.number}",
+            "title": self.lesson.title,
+            "html": lesson_html(self.lesson, self.language),
+        }
+
     def output_of(self, number: int) -> tuple[str, ...] | None:
         """Return the output of a command; None before it may be seen."""
         played = self.played[number]
@@ -65,15 +74,17 @@ class Lessons:
         cluster: VirtualCluster,
         begin: Callable[[bool], Awaitable[None]],
         tell: Callable[[Stage], None],
+        publish: Publish,
     ) -> None:
         """Set what the lessons act on.
 
         ``begin`` starts the cluster anew, for a lesson or (False) for none; ``tell``
-        tells the pages what has happened in it.
+        tells the pages what has happened in it, ``publish`` which lesson is running.
         """
         self._cluster = cluster
         self._begin = begin
         self._tell = tell
+        self._publish = publish
         self._taken: _Taken | None = None
         self.actions: Mapping[str, Action] = {
             "lesson": self._start,
@@ -83,9 +94,30 @@ class Lessons:
             "leave": self._leave,
         }
 
+    @property
+    def running(self) -> str:
+        """A sentence that says which lesson is running; empty if there is none."""
+        if self._taken is None:
+            return ""
+        lesson, leave = self._taken.lesson, WORDS[self._taken.language].leave
+        return (
+            f"{lesson.title} is running in this cluster: press {leave!r} in its panel "
+            "to have the usual cluster back"
+        )
+
+    def state(self) -> Mapping[str, Document | None]:
+        """Return the lesson that is running, with what has been run of it."""
+        if self._taken is None:
+            return {"lesson": None}
+        last = len(self._taken.played) - 1
+        shown = {**_result(self._taken, last), "walk": ""}
+        begun = {"over": sorted(self._taken.over), **shown}
+        return {"lesson": {**self._taken.begun(), **begun}}
+
     def forget(self) -> None:
         """Forget the lesson: the cluster is used for something else."""
         self._taken = None
+        self._publish("lesson", None)
 
     async def _start(self, document: Document) -> Document:
         """Start a lesson on a fresh cluster; return its page."""
@@ -102,12 +134,13 @@ class Lessons:
             raise Wrong(not_one_of(wanted, there))
         await self._begin(True)
         taken = self._taken = _Taken(lesson, language or "en")
-        page = lesson_html(lesson, taken.language)
-        return {"id": taken.id, "title": lesson.title, "html": page}
+        self._publish("lesson", self.state()["lesson"])
+        return taken.begun()
 
     async def _leave(self, document: Document) -> Document:
         """End the lesson: start the usual cluster again."""
         await self._begin(False)
+        self.forget()
         return {}
 
     async def _step(self, document: Document) -> Document:

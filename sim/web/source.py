@@ -49,11 +49,13 @@ class SimulatedSource:
         self._traffic: Traffic | None = None
         self._cluster = VirtualCluster(self._watch)
         self._faults: list[Document] = []
+        self._changes: list[str] = []
+        """Commands since the start of the cluster that are no faults, such as scale."""
         self._last: deque[Row] = deque(maxlen=LAST)
         self._pods: list[str] = []
         self._setup = SHOP
         self._trials = Trials(self._publish)
-        self._lessons = Lessons(self._cluster, self._begin, self._tell)
+        self._lessons = Lessons(self._cluster, self._begin, self._tell, self._publish)
         self.actions: Mapping[str, Action] = {
             "add": self._add,
             "clear": self._clear,
@@ -89,6 +91,7 @@ class SimulatedSource:
             "queries": queries,
             "faults": self._faults,
             "pods": self._pods,
+            **self._lessons.state(),
             **self._trials.state(),
         }
 
@@ -111,27 +114,37 @@ class SimulatedSource:
     async def set_faults(self, faults: Sequence[str]) -> None:
         """Make these faults the active ones; nothing happens if they are already.
 
+        A fault may be any command of scenarios. One that changes the cluster, such as
+        scale, is undone by a fresh cluster.
+
         Raises:
-            Wrong: one of them cannot be; then the faults stay as they were.
+            Wrong: one of them cannot be, and the faults stay as they were; or a lesson
+                is running, whose faults are its own.
 
         """
+        before = [each["fault"] for each in self._faults]
+        if sorted(before) == sorted(faults):
+            return
+        if running := self._lessons.running:
+            raise Wrong(running)
+        try:
+            await self._arrange(faults)
+        except Wrong as error:
+            await self._arrange(before)
+            raise Wrong(f"fault {error}") from None
 
-        async def work(stage: Stage) -> None:
-            before = [fault.text for fault in stage.faults.active()]
-            if sorted(before) == sorted(faults):
-                return
-            _mend(stage)
-            try:
-                for words in faults:
-                    await perform(stage, play.steps(words, 1))
-            except WrongWords as error:
-                _mend(stage)
-                await perform(stage, play.steps("\n".join(before), 1))
-                raise Wrong(f"fault {error}") from None
-            finally:
-                self._tell(stage)
+    async def _arrange(self, faults: Sequence[str]) -> None:
+        """Make the usual cluster have these faults and no others.
 
-        await self._cluster.run(work)
+        Raises:
+            Wrong: one of them cannot be; some of them may be active.
+
+        """
+        if self._changes:
+            await self._begin(False)
+        else:
+            await self._cluster.run(_mend)
+        await self._perform("\n".join(faults))
 
     async def walks(self, asked: Asked) -> tuple[Walk, ...]:
         """Look a name up with each DNS service.
@@ -146,7 +159,8 @@ class SimulatedSource:
                 wanted = wanted_of(stage, *asked)
                 return await walks(stage, wanted)
             except (WrongWords, ValueError) as error:
-                raise Wrong(str(error)) from None
+                running = self._lessons.running
+                raise Wrong(f"{error}{f'. {running}' * bool(running)}") from None
             finally:
                 self._tell(stage, every=True)
 
@@ -159,6 +173,9 @@ class SimulatedSource:
     async def _clear(self, document: Document) -> Document:
         """Remove the fault with these words, or everything that is broken."""
         words = text_of(document, "words")
+        if not words and not self._lessons.running:
+            await self._arrange(())
+            return {"faults": self._faults}
 
         async def work(stage: Stage) -> Document:
             if words:
@@ -167,7 +184,8 @@ class SimulatedSource:
                 except ValueError as error:
                     raise Wrong(str(error)) from None
             else:
-                _mend(stage)
+                await _mend(stage)
+                self._changes.clear()
             self._tell(stage)
             return {"faults": self._faults}
 
@@ -188,7 +206,11 @@ class SimulatedSource:
     async def _perform(self, text: str) -> Document:
         async def work(stage: Stage) -> Document:
             try:
-                await perform(stage, play.steps(text, 1))
+                for step in play.steps(text, 1):
+                    before = _active(stage)
+                    await perform(stage, (step,))
+                    if _active(stage) == before and step.command not in before:
+                        self._changes.append(step.command)
             except WrongWords as error:
                 raise Wrong(str(error)) from None
             finally:
@@ -216,6 +238,7 @@ class SimulatedSource:
 
     def _watch(self, stage: Stage) -> None:
         self._traffic = Traffic(stage, self._queries)
+        self._changes.clear()
         self._tell(stage)
 
     def _queries(self, rows: list[Row]) -> None:
@@ -226,11 +249,15 @@ class SimulatedSource:
         """Send queries and the state of faults to the pages."""
         if self._traffic is not None:
             self._traffic.flush(every=every)
-        faults = [
-            {"fault": fault.text, "hits": fault.hits} for fault in stage.faults.active()
+        faults: list[Document] = [
+            *({"fault": words, "hits": None} for words in self._changes),
+            *(
+                {"fault": each.text, "hits": each.hits}
+                for each in stage.faults.active()
+            ),
         ]
         if faults != self._faults:
-            self._faults = list(faults)
+            self._faults = faults
             self._publish("faults", faults)
         pods = _pods(stage)
         if pods != self._pods:
@@ -241,7 +268,11 @@ class SimulatedSource:
         self._loop.call_soon_threadsafe(self._events.publish, name, value)
 
 
-def _mend(stage: Stage) -> None:
+def _active(stage: Stage) -> list[str]:
+    return [fault.text for fault in stage.faults.active()]
+
+
+async def _mend(stage: Stage) -> None:
     """Remove everything that is broken."""
     stage.faults.clear()
     stage.packets.servers.silent.clear()

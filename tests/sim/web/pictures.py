@@ -88,9 +88,9 @@ PICTURES = [
     Picture("web-phone.png", 390, False, CART, steps()),
     Picture("web-phone-dark.png", 390, True, "/walk?pod=shop/cart&name=wbe", steps(20)),
     Picture("web-fault.webp", 1280, False, f"{CART}&fault={SERVFAIL}", steps()),
-    Picture("web-stream-dark.webp", 1280, True, f"{CART}&fault=", stream),
+    Picture("web-stream-dark.webp", 1280, True, CART, stream),
     Picture("web-lesson.webp", 1280, False, "/?lesson=en/2", lesson),
-    Picture("web-trial-dark.webp", 1280, True, f"{CART}&fault=", trial),
+    Picture("web-trial-dark.webp", 1280, True, CART, trial),
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The page in headless Chromium: the story, faults, keys, names, colours, widths, a restart."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -184,6 +185,28 @@ async def test_a_lesson_is_taken_by_keyboard_and_its_lookups_are_walks(page: Pag
     assert not page.errors
     await page.value("document.querySelector('#leave').click()")
     await page.until("document.querySelector('#lesson').hidden && document.querySelector('[value=\"shop/cart\"]')")
+
+
+async def test_a_lesson_outlives_a_reload_and_its_end_brings_back_the_lookup(page: Page, base: str) -> None:
+    await page.look(1280)
+    await page.open(f"{base}/?token={TOKEN}&lesson=en/2")
+    await page.until("document.querySelectorAll('.question').length === 2")
+    await page.value("document.querySelector('.question [data-give-up]').click()")
+    await page.until("document.querySelector('.question.done .told.good, .question.done .out:not([hidden])')")
+    output = await page.value("document.querySelector('.question .out').textContent")
+    await page.open(f"{base}/?token={TOKEN}&lesson=en/2")
+    await page.until("document.querySelector('.question.done .expected')?.hidden")
+    assert await page.value("document.querySelector('.question .out').textContent") == output
+    await page.open(f"{base}/walk?token={TOKEN}&pod=shop/cart&name=web")
+    await page.until("document.querySelector('#leave')?.checkVisibility()")
+    assert "End the lesson" in await page.value("document.querySelector('#wrong').textContent")
+    page.errors.clear()  # its status is an error of the console
+    page.loaded.clear()
+    await page.value("document.querySelector('#leave').click()")
+    async with asyncio.timeout(30):
+        await page.loaded.wait()  # the page loads its address again
+    await page.until("document.querySelectorAll('.outcome.good').length === 2")
+    assert await page.value("document.querySelector('#lesson').hidden")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

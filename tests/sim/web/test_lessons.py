@@ -10,6 +10,7 @@ from aiohttp import ClientSession
 
 from sim.lesson.page import Lesson, lessons
 from sim.scenario.play import PlayedStep
+from tests.process import mentions
 from tests.sim.web.page import Client, served
 from tests.test_lessons import ANSWERS
 
@@ -105,6 +106,30 @@ async def test_a_wrong_request_changes_nothing_and_says_why(
     status, text = await client.do(name, **{"id": begun["id"], **document})
     assert status == 400
     assert said in text
+
+
+async def test_a_lookup_in_the_usual_cluster_is_told_which_lesson_is_running(client: Client) -> None:
+    begun = await done(client, "lesson", lesson="en/1")
+    for query in ({}, {"fault": "servfail at kube-dns"}):
+        status, text = await client.get("/walk", part="json", pod="shop/cart", name="web", **query)
+        assert status == 404
+        assert mentions(text, "Lesson 1 End")
+    await done(client, "leave", id=begun["id"])
+    assert (await client.walks(pod="shop/cart", name="web"))[0]["service"] == "kube-dns"
+
+
+async def test_a_page_that_opens_finds_the_lesson_that_is_running(client: Client) -> None:
+    begun = await done(client, "lesson", lesson="en/2")
+    question = next(number for number, step in enumerate(lessons()[1].steps) if step.has_blank)
+    await done(client, "answer", id=begun["id"], step=question, text="?")
+    async with client.events() as events:
+        shown = await events.next("lesson")
+        assert {**begun, "over": [question]} == {key: shown[key] for key in (*begun, "over")}
+        assert list(shown["outputs"]) == [str(number) for number in range(question + 1)]
+        await done(client, "leave", id=begun["id"])
+        assert await events.next("lesson") is None
+    status, _ = await client.do("step", id=begun["id"], step=0)
+    assert status == 400
 
 
 async def test_an_experiment_ends_the_lesson(client: Client) -> None:

@@ -1,6 +1,7 @@
 """The page over real HTTP: who may read it, what it shows, what happens live."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -109,15 +110,38 @@ async def test_the_static_walk_of_a_permalink_has_its_faults(client: Client) -> 
     form = text.partition("<form")[2].partition("</form>")[0]
     assert f'name="fault" value="{fault}"' in form  # the next lookup keeps it
     (mend,) = re.findall(r'href="(/walk[^"]*)"', text)
-    _, again = await client.get("/walk", **LOOKUP)
-    assert again.count('class="outcome bad"') == 1
     async with client.http.get(client.base + unescape(mend)) as reply:
         text = await reply.text()
     assert text.count('class="outcome good"') == 2
     assert 'name="fault"' not in text
     broken, _ = await client.walks(**LOOKUP, fault=fault)
     assert broken["steps"][-1]["facts"]["error"]
-    await client.walks(**LOOKUP, fault="")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(("add", {"words": "servfail at kube-dns"}), id="a fault"),
+        pytest.param(("add", {"words": "break kube-dns"}), id="a server that is silent"),
+        pytest.param(("add", {"words": "scale coredns 0"}), id="a Service without endpoints"),
+        pytest.param(("experiment", {"id": "silent"}), id="an experiment"),
+        pytest.param(("experiment", {"id": "nobody"}), id="an experiment with another cluster"),
+    ],
+)
+async def test_an_address_names_all_that_is_broken(client: Client, change: tuple[str, dict[str, str]]) -> None:
+    name, document = change
+    status, text = await client.do(name, **document)
+    assert status == 200
+    faults = [each["fault"] for each in json.loads(text)["faults"]]
+    query = [("token", TOKEN), ("part", "json"), *LOOKUP.items()]
+    for _ in range(2):  # the first walk finds another visit's faults, the second one those of its own kind
+        async with client.http.get(
+            f"{client.base}/walk", params=[*query, *(("fault", each) for each in faults)]
+        ) as reply:
+            broken, _ = (await reply.json())["walks"]
+        assert broken["steps"][-1]["facts"]["error"]
+        well, _ = await client.walks(**LOOKUP)
+        assert well["steps"][-1]["facts"]["addresses"]
 
 
 @pytest.mark.parametrize(
@@ -138,9 +162,8 @@ async def test_a_wrong_fault_of_a_permalink_is_named_and_changes_nothing(client:
         if not part:
             shown = text.partition('id="wrong"')[2].partition("</p>")[0]
             assert said in shown
-    broken, _ = await client.walks(**LOOKUP)
-    assert broken["steps"][-1]["facts"]["error"]
-    await client.walks(**LOOKUP, fault="")
+    async with client.events() as events:
+        assert [each["fault"] for each in await events.next("faults")] == ["servfail at kube-dns"]
 
 
 @pytest.mark.parametrize(
@@ -178,12 +201,13 @@ async def test_a_hostile_name_is_shown_escaped(client: Client, name: str) -> Non
 
 
 async def test_a_fault_strikes_is_counted_and_is_mended(client: Client) -> None:
+    await client.walks(**LOOKUP)  # without the faults of the tests before
     async with client.events() as events:
         assert await events.next("faults") == []
         status, _ = await client.do("add", words="servfail at kube-dns")
         assert status == 200
         assert (await events.next("faults"))[0]["fault"] == "servfail at kube-dns"
-        broken, well = await client.walks(**LOOKUP)
+        broken, well = await client.walks(**LOOKUP, fault="servfail at kube-dns")
         assert "fault" in [step["kind"] for step in broken["steps"]]
         assert broken["steps"][-1]["facts"]["error"]
         assert well["steps"][-1]["facts"]["addresses"]
@@ -272,7 +296,7 @@ async def test_an_experiment_sets_the_cluster_up(client: Client) -> None:
     status, text = await client.do("experiment", id="nobody")
     assert status == 200
     assert '"pod": "shop/cart"' in text
-    broken, well = await client.walks(**LOOKUP)
+    broken, well = await client.walks(**LOOKUP, fault="scale coredns 0")
     assert "refused" in [step["kind"] for step in broken["steps"]]
     assert well["steps"][-1]["facts"]["addresses"]
     await client.do("experiment", id="short-name")  # for the tests that follow
