@@ -36,6 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "80")
     (tmp_path / "Good").write_text(GOOD)
     (tmp_path / "Empty.md").write_text("# No scenario\n")
+    (tmp_path / "Scene").write_text("# a scenario\npod a\nfoo b\n")
     (tmp_path / "Bad").write_text(".:0 {\n forwrd . 192.0.2.1\n}\n")
     return tmp_path
 
@@ -165,7 +166,7 @@ WRONG = [
     ("minidns-sim run Empty.md", 1, "minidns-sim run: Empty.md scenario"),
     ("minidns-sim run --seed 0 Good", 2, "--seed 0"),
     ("minidns-sim run --print --hash Good", 2, "--hash --print"),
-    ("minidns-sim resolve", 2, "NAME"),
+    ("minidns-sim resolve", 2, "NAME: missing"),
     ("minidns-sim trial --plant gremlins", 2, "--plant gremlins one-replica"),
     ("minidns-sim trial --plant softwar", 2, '--plant softwar "software"'),
     ("minidns-sim walk shop/cat web", 2, 'shop/cat "shop/cart"'),
@@ -176,7 +177,10 @@ WRONG = [
     ("minidns-sim walk", 2, "POD NAME: minidns-sim walk --help"),
     ("minidns-sim lesson 99", 2, "99 minidns-sim lesson --help"),
     ("minidns-sim web --port x", 2, "--port x"),
-    ("minidns-sim web --setup nosuch", 1, "minidns-sim web: nosuch"),
+    ("minidns-sim web --setup nosuch", 1, "minidns-sim web: --setup nosuch:"),
+    ("minidns-sim web --setup Scene --port 0", 1, "minidns-sim web: --setup Scene:3: 'foo b'"),
+    ("minidns-sim walk --setup nosuch a web", 4, "minidns-sim walk: --setup nosuch:"),
+    ("minidns-sim walk --setup Scene a web", 2, "minidns-sim walk: --setup Scene:3: 'foo b'"),
     ("minidns-sim demo --apply nosuch", 1, "minidns-sim demo: nosuch"),
 ]
 
@@ -333,6 +337,42 @@ def test_a_file_that_is_not_there(what: str, capsys: Capture) -> None:
     assert not PYTHON.search(err)
 
 
+ANY_BYTES = {"--from-log", "--resolv-conf"}
+"""Flags whose files may have any bytes: a log has those of clients, and libc reads any resolv.conf."""
+NOT_TEXT = b"\xff\x00\x01ELF \xd0\n{\n" * 50
+
+
+@pytest.mark.parametrize("what", [what for what in UNREADABLE if what.split()[-1] not in ANY_BYTES])
+def test_a_file_that_is_not_text(what: str, folder: Path, capsys: Capture) -> None:
+    (folder / "binary").write_bytes(NOT_TEXT)
+    rest, status = UNREADABLE[what]
+    *name, flag = what.split()
+    words = [f"{flag}=binary"] if flag.startswith("-") else ["binary"]
+    assert run_words(*name, *words, *rest.split()) in (status, 2)
+    out, err = capsys.readouterr()
+    assert "binary" in err or "kubeconfig" in err
+    assert len(err) < 500
+    assert len(err.splitlines()) == 1
+    assert not PYTHON.search(out + err)
+
+
+ADDRESSES = ["nothost", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:abc", "127.0.0.1:-1"]
+ADDRESSES += ["::1:53", "[::1", "[::1]", "a]:53", "[::1]:53:", "", "127.0.0.1:\u0663"]
+"""Values that are not HOST:PORT."""
+
+
+@pytest.mark.parametrize("name", ["minidns", "minidns up", "minidns split-dns"])
+def test_a_flag_with_an_address_wants_host_and_port(name: str, capsys: Capture) -> None:
+    for action in PARSERS[name]._actions:
+        for value in ADDRESSES if action.metavar == "HOST:PORT" else ():
+            flag = action.option_strings[0]
+            assert run_words(*name.split(), f"{flag}={value}", *shlex.split(ENDING[name])) == 2, value
+            err = capsys.readouterr().err
+            assert err.startswith(f"{name}: {flag} {value}: "), value
+            assert "HOST:PORT" in err.splitlines()[0], value
+            assert not PYTHON.search(err), value
+
+
 ODD = ["", "x", "\u0663", "-1", "9" * 20, "a:b:c", ":", "[::1", "nan", "1e999", "/"]
 ODD += ["127.0.0.1:99999", "a b", "%", "{}", "=", "a" * 300, "\udcff"]
 ENDING = {
@@ -347,6 +387,7 @@ ENDING = {
     "minidns probe": "no/such --name a.org",
     "minidns compare": "no/such --name a.org",
     "minidns relay": "pods/kube-dns",
+    "minidns": "-conf nosuch",
     "minidns trial": "rum",
     "minidns-sim exec": "--state . app -- dig x",
     "minidns-sim fault": "list --state .",

@@ -126,7 +126,7 @@ def test_a_kubeconfig_that_is_of_no_use(text: str, context: str, said: str, tmp_
 async def test_listen_needs_a_port(tmp_path: Path) -> None:
     async with api(tmp_path) as (_, path):
         status, _, err = await process.run("--kubeconfig", path, "--listen", "localhost")
-    assert status == 1
+    assert status == 2
     assert err.startswith("minidns: --listen localhost: HOST:PORT is needed")
 
 

@@ -80,6 +80,9 @@ def main(argv: Sequence[str]) -> int:
     name, text = "standard input" if args.file == "-" else args.file, ""
     try:
         text = serve.read_stdin() if args.file == "-" else edges.Disk().read(name)
+        if "\0" in text:
+            text = ""  # no line of it is worth showing
+            raise ConfigError(f"{name}: not a text file: it has zero bytes")
         report = asyncio.run(_check(text, name, args.port, args.release))
     except OSError as error:
         report = Report((ConfigError(describe(error)),))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from minidns import __version__
 from minidns.corefile import releases
 from minidns.laptop import LISTEN
-from minidns.text.arguments import Parser, port
+from minidns.text.arguments import Parser, host_port, port
 
 if TYPE_CHECKING:  # imported when needed, so that --help and --version are quick
     from minidns.server.process import Settings, Started
@@ -65,6 +65,7 @@ def parser(notes: str = "") -> Parser:
     serving.add_argument(
         *("-explain", "--explain"),
         metavar="HOST:PORT",
+        type=explain_address,
         help=f"address of the endpoint for minidns why; off: none (default: {EXPLAIN})",
     )
     serving.add_argument(
@@ -89,6 +90,16 @@ def parser(notes: str = "") -> Parser:
     return serving
 
 
+def explain_address(text: str) -> str:
+    """Return the address of the endpoint for *why*, or ``off`` for none.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither.
+
+    """
+    return text if text == "off" else host_port(text)
+
+
 def add_release(serving: Parser) -> None:
     """Add the option that selects the release of CoreDNS to behave as."""
     serving.add_argument(
@@ -111,6 +122,7 @@ def add_laptop_options(add: Callable[..., object]) -> None:
     add(
         "--listen",
         metavar="HOST:PORT",
+        type=host_port,
         default=LISTEN,
         help="address to listen at",
     )
@@ -260,23 +272,16 @@ def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
     """Return the settings that serve the cluster of ``--kubeconfig``."""
     from pathlib import Path
 
-    from minidns.corefile.blocks import ConfigError
     from minidns.http.endpoint import split
     from minidns.laptop import corefile as laptop
 
     kubeconfig = str(Path(args.kubeconfig).expanduser())
     context = args.context or ""
     name = laptop.cluster(kubeconfig, context)
-    try:
-        host, port = split(args.listen)
-        number = int(port)
-    except ValueError as exc:
-        raise ConfigError(
-            f"--listen {args.listen}: HOST:PORT is needed, such as {LISTEN}"
-        ) from exc
+    host, number = split(args.listen)
     host, aliases = host or "127.0.0.1", [laptop.alias(zone) for zone in args.alias]
     upstream = args.resolv_conf or laptop.resolv_conf()
-    text = laptop.corefile(kubeconfig, context, host, number, aliases, upstream)
+    text = laptop.corefile(kubeconfig, context, host, int(number), aliases, upstream)
     return _settings(args, text), laptop.Welcome(name, host, aliases, upstream)
 
 

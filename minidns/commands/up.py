@@ -49,6 +49,7 @@ def parser() -> Parser:
     up.add_argument(
         "--explain",
         metavar="HOST:PORT",
+        type=serve.explain_address,
         help=f"address of the endpoint for minidns why (default: {serve.EXPLAIN})",
     )
     up.add_argument(

@@ -117,7 +117,7 @@ async def _resolved(address: str) -> _Place:
     loop = asyncio.get_running_loop()
     try:
         candidates = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as exc:
+    except (OSError, UnicodeError) as exc:  # UnicodeError: a label is too long
         raise OSError(f"listen tcp: lookup {host}: no such host") from exc
     family, *_, where = min(
         candidates, key=lambda candidate: candidate[0] != socket.AF_INET

@@ -17,6 +17,7 @@ USAGE = 2
 """Exit status of a wrong command line."""
 OF_ARGUMENT = re.compile(r"argument (?P<name>\S+): (?P<why>.*)", re.DOTALL)
 CHOICE = re.compile(r"invalid choice: '?(?P<value>.*?)'? \(choose from (?P<known>.*)\)")
+HOST_PORT = re.compile(r"(\[[^\s\[\]]+\]|[^\s\[\]:]*):([0-9]{1,6})")
 FLAG = re.compile(r"--?[A-Za-z]")
 SURROGATES = re.compile("[\ud800-\udfff]")
 """Stand for bytes that are not UTF-8 (PEP 383)."""
@@ -205,3 +206,22 @@ def port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text[:6]) < 65536):
         raise argparse.ArgumentTypeError(f"{text}: not a port (0 to 65535)")
     return int(text)
+
+
+def host_port(text: str) -> str:
+    """Return ``text`` if it has the form HOST:PORT; the host may be empty.
+
+    An IPv6 address stands in brackets.
+
+    Raises:
+        argparse.ArgumentTypeError: it has not.
+
+    """
+    match = HOST_PORT.fullmatch(text)
+    if match is None:
+        wrong = f"{text}: HOST:PORT is needed, such as 127.0.0.1:5354"
+        raise argparse.ArgumentTypeError(wrong)
+    if not int(match[2]) < 65536:
+        wrong = f"{text}: the port of HOST:PORT is from 0 to 65535"
+        raise argparse.ArgumentTypeError(wrong)
+    return text

@@ -179,6 +179,7 @@ def from_path(path: Path | str) -> Iterator[Json]:
     Raises:
         ApiError: a file is not a manifest (400).
         OSError: a file cannot be read.
+        UnicodeDecodeError: a file is not UTF-8.
 
     """
     path = Path(path)
@@ -186,4 +187,4 @@ def from_path(path: Path | str) -> Iterator[Json]:
     inside = sorted(path.iterdir()) if path.is_dir() else [path]
     for file in inside:
         if file == path or file.suffix in names:
-            yield from from_text(file.read_text())
+            yield from from_text(file.read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minidns.text.arguments import Parser
+from minidns.text.files import describe
 
 from ..cluster import state
 
@@ -38,6 +39,25 @@ def count(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text[:12]) < 1:
         raise argparse.ArgumentTypeError(f"{text}: a whole number from 1 up is needed")
     return int(text)
+
+
+class Unreadable(Exception):
+    """A file of the command line cannot be read; the text names it and says why."""
+
+
+def read_text(flag: str, path: Path) -> str:
+    """Return the text of the file that ``flag`` names.
+
+    Raises:
+        Unreadable: it cannot be read, or is not UTF-8.
+
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Unreadable(f"{flag} {describe(error)}") from None
+    except UnicodeDecodeError:
+        raise Unreadable(f"{flag} {path}: not UTF-8 text") from None
 
 
 def fail(name: str, text: object, status: int = FAILED) -> int:

@@ -42,6 +42,8 @@ def main(argv: Sequence[str]) -> int:
         return run(tour.run(raw(sys.stdout), args.apply))
     except ApiError as error:
         return fail("demo", f"--apply {args.apply}: {error}")
+    except UnicodeDecodeError:
+        return fail("demo", f"--apply {args.apply}: not UTF-8 text")
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -13,7 +13,6 @@ from minidns.dns import names
 from minidns.dns.resolv_conf import nameservers
 from minidns.stub.protocol import Status
 from minidns.text.arguments import Parser
-from minidns.text.files import describe
 from minidns.walk.wording import lookup_types
 
 from ..api.status import ApiError
@@ -24,7 +23,7 @@ from ..resolver import kinds, rehearsal
 from ..resolver.report import Report, lines
 from ..scenario import clock
 from ..scenario.stage import staged
-from .common import add_folder, count, fail
+from .common import Unreadable, add_folder, count, fail, read_text
 
 FOUND, FAILED, UNKNOWN, UNREADABLE = 0, 1, 2, 4
 _EXAMPLES = {
@@ -48,10 +47,6 @@ the command line is wrong, 4 a file cannot be read"""
 
 class Wrong(Exception):
     """The command line names something that there is not; the text says what is."""
-
-
-class _Unreadable(Exception):
-    """A file cannot be read."""
 
 
 class _Resolved(NamedTuple):
@@ -123,7 +118,7 @@ def main(argv: Sequence[str]) -> int:
         report, known = _resolve(args)
     except Wrong as error:
         arguments.error(str(error))
-    except _Unreadable as error:
+    except Unreadable as error:
         return fail("resolve", error, UNREADABLE)
     if args.output == "json":
         print(json.dumps(report, indent=2))
@@ -138,7 +133,7 @@ def main(argv: Sequence[str]) -> int:
 def _resolve(args: argparse.Namespace) -> _Resolved:
     kind, types = _kind(args.kind), _types(args.types)
     if args.name is None:
-        raise Wrong("a NAME is missing")
+        raise Wrong("NAME: missing")
     try:
         names.to_wire(f"{args.name.removesuffix('.')}.")
     except ValueError:
@@ -177,14 +172,7 @@ def _rehearse(
     args: argparse.Namespace, kind: kinds.Kind, types: tuple[int, ...]
 ) -> _Resolved:
     """Resolve against described servers."""
-    try:
-        is_stdin = args.resolv_conf == "-"
-        text = sys.stdin.read() if is_stdin else Path(args.resolv_conf).read_text()
-    except OSError as error:
-        raise _Unreadable(f"--resolv-conf {describe(error)}") from None
-    except UnicodeDecodeError:
-        text = f"--resolv-conf {args.resolv_conf}: not UTF-8 text"
-        raise _Unreadable(text) from None
+    text = _resolv_conf(args.resolv_conf)
     try:
         addresses = [rehearsal.parse_address(word) for word in args.answer]
         behaviours = dict(_server(word, text) for word in args.server)
@@ -195,6 +183,15 @@ def _rehearse(
     report = servers.look_up(kind, resolver, args.name, types)
     known = ", ".join(sorted({name for name, _ in addresses}))
     return _Resolved(report, known or "none (add some: --answer NAME=ADDRESS)")
+
+
+def _resolv_conf(file: str) -> str:
+    if file != "-":
+        return read_text("--resolv-conf", Path(file))
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise Unreadable("--resolv-conf -: not UTF-8 text") from None
 
 
 def _server(word: str, resolv_conf: str) -> tuple[str, rehearsal.Behaviour]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from minidns.stub.protocol import Status
 from minidns.text.arguments import Parser
-from minidns.text.files import describe
 from minidns.walk.steps import Walk
 from minidns.walk.text import lines
 
@@ -15,7 +14,7 @@ from ..api.status import ApiError
 from ..scenario import clock, play
 from ..walk.walk import walks, wanted_of
 from ..walk.world import SHOP, perform, world
-from .common import count, fail
+from .common import Unreadable, count, fail, read_text
 
 FOUND, FAILED, UNREADABLE = 0, 1, 4
 EXAMPLES = {
@@ -79,8 +78,8 @@ def main(argv: Sequence[str]) -> int:
     args = arguments.parse(argv)
     try:
         sides = clock.run(_walks(args))
-    except OSError as error:
-        return fail("walk", f"--setup {describe(error)}", UNREADABLE)
+    except Unreadable as error:
+        return fail("walk", error, UNREADABLE)
     except (ApiError, ValueError) as error:
         arguments.error(str(error))
     if args.output == "json":
@@ -93,8 +92,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def _walks(args: argparse.Namespace) -> tuple[Walk, ...]:
-    setup = SHOP if args.setup is None else args.setup.read_text()
-    async with world(setup, args.seed) as stage:
+    setup = SHOP if args.setup is None else read_text("--setup", args.setup)
+    async with world(setup, args.seed, f"--setup {args.setup}") as stage:
         wanted = wanted_of(stage, args.pod, args.name, args.kind, " ".join(args.types))
         await perform(stage, play.steps("\n".join(args.fault), 1))
         return await walks(stage, wanted)

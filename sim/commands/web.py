@@ -12,7 +12,7 @@ from minidns.web.source import Events
 
 from ..walk.world import SHOP, WrongWords
 from ..web.source import SimulatedSource
-from .common import fail, run
+from .common import Unreadable, fail, read_text, run
 
 _EXAMPLES = {
     "minidns-sim web": "open the URL that it prints in a browser",
@@ -46,16 +46,16 @@ def main(argv: Sequence[str]) -> int:
         return run(_serve(args))
     except KeyboardInterrupt:
         return 0  # Ctrl-C is the normal end
+    except Unreadable as error:
+        return fail("web", error)
     except WrongWords as error:
-        return fail("web", f"--setup {args.setup}: {error}")
+        return fail("web", error.in_file(f"--setup {args.setup}"))
     except OSError as error:
-        of_file = args.setup is not None and error.filename == str(args.setup)
-        hint = "" if of_file else "; --port 0 takes a free port"
-        return fail("web", f"{describe(error)}{hint}")
+        return fail("web", f"{describe(error)}; --port 0 takes a free port")
 
 
 async def _serve(args: argparse.Namespace) -> None:
-    setup = SHOP if args.setup is None else args.setup.read_text()
+    setup = SHOP if args.setup is None else read_text("--setup", args.setup)
     events = Events()
     source = SimulatedSource(events)
     try:

@@ -35,10 +35,23 @@ outside www.example.org CNAME api.example.org.
 class WrongWords(ValueError):
     """A line of words cannot be carried out; the text names the line and says why."""
 
+    def __init__(self, text: str, line: int = 0) -> None:
+        """Take the number of the line; 0 if the words are of no file."""
+        super().__init__(text)
+        self.line = line
+
+    def in_file(self, name: str) -> "WrongWords":
+        """Return the error with the place in the file called ``name``."""
+        return WrongWords(f"{name}:{self.line}: {self}", self.line)
+
 
 @asynccontextmanager
-async def world(setup: str = SHOP, seed: int = 1) -> AsyncIterator[Stage]:
+async def world(
+    setup: str = SHOP, seed: int = 1, name: str = ""
+) -> AsyncIterator[Stage]:
     """Yield a stage that records walks, set up by the words of a scenario.
+
+    ``name`` is that of the file with ``setup``, for errors; empty for none.
 
     Its servers remember no bytes of replies: each query goes through the chain, whose
     plugins a walk shows.
@@ -51,7 +64,10 @@ async def world(setup: str = SHOP, seed: int = 1) -> AsyncIterator[Stage]:
         attach(stage)
         stage.servers.memory = partial(Memory, max_bytes=0)
         await stage.restart()
-        await perform(stage, play.steps(setup, 1))
+        try:
+            await perform(stage, play.steps(setup, 1))
+        except WrongWords as error:
+            raise (error.in_file(name) if name else error) from None
         yield stage
 
 
@@ -65,4 +81,4 @@ async def perform(stage: Stage, steps: Iterable[play.Step]) -> None:
     for step in steps:
         played = await play.perform(stage, step)
         if played.problem:
-            raise WrongWords(f"{step.command!r}: {played.problem}")
+            raise WrongWords(f"{step.command!r}: {played.problem}", step.line)

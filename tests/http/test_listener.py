@@ -8,6 +8,7 @@ from tests.table import table
 REFUSED = {
     "port-name": ("127.0.0.1:dns", "listen tcp: lookup tcp/dns: unknown port"),
     "port-number": ("127.0.0.1:65536", "listen tcp: address 65536: invalid port"),
+    "long label": (f"{'a' * 64}:1", f"listen tcp: lookup {'a' * 64}: no such host"),
     "host": ("nowhere.invalid:1", "listen tcp: lookup nowhere.invalid: no such host"),
     "not-here": ("192.0.2.1:8080", "listen tcp 192.0.2.1:8080: bind: cannot assign requested address"),
 }

@@ -27,7 +27,7 @@ from minidns.laptop.split_dns.recipes import (
     detect,
 )
 from minidns.text import terminal
-from minidns.text.arguments import Parser, document
+from minidns.text.arguments import Parser, document, host_port
 from minidns.text.files import describe
 from minidns.text.terminal import escaping
 
@@ -76,6 +76,7 @@ def parser() -> Parser:
     parser.add_argument(
         "--server",
         metavar="HOST:PORT",
+        type=host_port,
         default=LISTEN,
         help="address at which minidns answers",
     )
