@@ -13,6 +13,11 @@ from minidns.text.files import describe
 
 SERVER = "http://127.0.0.1:8053"
 PORT = 8053
+WHICH = (
+    "@SERVER and --server take the HTTP address of its flag -explain"
+    f" (127.0.0.1:{PORT} without that flag), not its DNS port"
+)
+"""What to do, at the end of an error about a server that sends no report."""
 _TIMEOUT_S = 10.0
 
 
@@ -26,7 +31,7 @@ def add_server(parser: Parser) -> None:
         "--server",
         default=SERVER,
         metavar="URL",
-        help="its -explain endpoint, as URL or HOST[:PORT]",
+        help="its -explain endpoint, which is no DNS port, as URL or HOST[:PORT]",
     )
 
 
@@ -80,10 +85,7 @@ def fetch(server: str, path: str, asked: Mapping[str, str]) -> Mapping[str, Any]
     except OSError as exc:
         cause = getattr(exc, "reason", exc)
         reason = describe(cause) if isinstance(cause, OSError) else str(cause)
-        raise Failure(
-            f"no minidns answers at {server}: {reason}"
-            "; its -explain flag sets the address, --server names it here"
-        ) from exc
+        raise Failure(f"no minidns answers at {server}: {reason}; {WHICH}") from exc
     except (ValueError, http.client.HTTPException) as exc:
         raise Failure(not_minidns(server)) from exc
     return report
@@ -93,7 +95,7 @@ def not_minidns(server: str) -> str:
     """Return the message for an answer that does not come from a minidns."""
     return (
         f"{server} is not the -explain endpoint of a minidns: its answer is not an"
-        " explanation. Name the endpoint with --server"
+        f" explanation; {WHICH}"
     )
 
 

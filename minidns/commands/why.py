@@ -1,11 +1,16 @@
 """``minidns why NAME [TYPE]``: ask a running server for an answer and its reasons."""
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from minidns.commands import endpoint
+from minidns.dns import names
+from minidns.dns.networks import is_address
+from minidns.text import moments
 from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
 
@@ -41,14 +46,14 @@ def parser() -> Parser:
     endpoint.add_server(parser)
     parser.add_argument(
         "--client",
-        default="",
         metavar="ADDRESS",
+        type=_client,
         help="answer as for a client with this address",
     )
     parser.add_argument(
         "--at",
-        default="",
         metavar="TIME",
+        type=_moment,
         help="answer from the objects of a moment in the past: a time such as"
         " 2026-12-01T06:00:00Z, or how long ago: 5m, '90s ago'",
     )
@@ -72,6 +77,10 @@ def main(argv: Sequence[str]) -> int:
         arguments.error(f"{' '.join(args.words)}: [@SERVER] NAME [TYPE] is needed")
     name, rtype = (*words, "A")[:2]
     try:
+        _check(name, rtype)
+    except ValueError as error:
+        arguments.error(str(error))
+    try:
         asked_with = {"type": rtype, "client": args.client, "at": args.at}
         reports = _ask(server, asked(name, args.namespace, args.zone), asked_with)
         # all lines before the first is printed: a report of another form prints nothing
@@ -90,6 +99,31 @@ def main(argv: Sequence[str]) -> int:
         return FAILED
     print(text)
     return status
+
+
+def _moment(text: str) -> str:
+    try:
+        moments.parse(text, inf)  # the server's clock says whether it is in the future
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _client(text: str) -> str:
+    if not is_address(text.partition("%")[0]):
+        raise argparse.ArgumentTypeError(f"{text}: not an IP address")
+    return text
+
+
+def _check(name: str, rtype: str) -> None:
+    """Check the question; raises ValueError."""
+    from minidns.dns.rdata import type_number  # imported late, so that --help is quick
+
+    names.to_wire(names.absolute(name))
+    try:
+        type_number(rtype)
+    except ValueError:
+        raise ValueError(f"{rtype}: not a record type") from None
 
 
 def asked(name: str, namespace: str, zone: str) -> tuple[str, ...]:

@@ -126,11 +126,19 @@ class Parser(argparse.ArgumentParser):
         if what == "the following arguments are required":
             # argparse names arguments of which there may be none, too
             none = {str(a.metavar) for a in self._actions if a.nargs == "*"}
-            return f"{', '.join(n for n in rest.split(', ') if n not in none)}: missing"
+            missing = [name for name in rest.split(", ") if name not in none]
+            return f"{', '.join(missing)}: missing{self._choices(missing)}"
         if message.startswith("one of the arguments "):
             names = message.split()[4:-2]
             return f"{' or '.join(names)}: one of them is needed"
         return message
+
+    def _choices(self, names: Sequence[str]) -> str:
+        """Return the end of an error about missing arguments, with what there is."""
+        for action in self._actions:
+            if action.choices and (action.metavar or action.dest) in names:
+                return f"; it is one of {', '.join(map(str, action.choices))}"
+        return ""
 
     def _unknown(self, words: Sequence[str]) -> str:
         flags = [word for word in words if word.startswith("-")]

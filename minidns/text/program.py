@@ -4,11 +4,13 @@ The module of a command is imported only when it is run or its parser is needed.
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
+from itertools import pairwise
 from typing import NamedTuple, Protocol, cast
 
 from minidns.text import completion
@@ -114,6 +116,7 @@ class Program:
             return command.load().main(rest)
         match name:
             case "":
+                self._check_order(rest)
                 return self.own_main(self.parser(), rest)
             case "help":
                 return self._help(self.built_in("help").parse(rest).command)
@@ -129,6 +132,19 @@ class Program:
                 print(completion.reply(self.complete(rest or [""]), begun))
                 return 0
         return self._unknown(name)
+
+    def _check_order(self, words: Sequence[str]) -> None:
+        """End the program if a command stands after flags that it cannot follow."""
+        flags = self.parser().flags()
+        for number, (before, name) in enumerate(pairwise(words), 1):
+            flag = flags.get(before)
+            is_value = flag is not None and flag.nargs != 0
+            if not is_value and self.find(name):
+                others = [*words[:number], *words[number + 1 :]]
+                line = shlex.join([self.name, name, *others])
+                self.parser().error(
+                    f"{name}: a command stands before its flags: {line}"
+                )
 
     def _help(self, name: str) -> int:
         if command := self.find(name):
