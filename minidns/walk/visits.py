@@ -107,7 +107,8 @@ def _failure(visit: Visit, error: DnsError) -> str:
 def _answer(response: Response) -> str:
     for source in response.sources:
         if source.kind == "cache":
-            return f"answers from its cache: {_short(response)}, {source.name} old"
+            age = f"{source.name.removesuffix('s')} s"
+            return f"answers from its cache: {_short(response)}, {age} old"
     rule = f" (rule {response.rule})" if response.rule else ""
     return f"answers {_short(response)}{rule}"
 

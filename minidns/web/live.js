@@ -2,6 +2,8 @@
 
 const MOST_ROWS = 1000;
 const PER_FRAME = 50;
+/** Rows that fit into the list; they are drawn also while it is out of sight, for a capture of the whole page. */
+const NEAR = 13;
 const COLUMNS = ["at", "pod", "node", "name", "type", "result", "ms", "by"];
 let rows = [], fresh = [], painting = 0, active = [], run = "";
 
@@ -29,8 +31,17 @@ function paint() {
   for (const row of fresh.splice(0, PER_FRAME)) if (matches(row)) lines.prepend(cells(row));
   body.prepend(lines);
   while (body.rows.length > MOST_ROWS) body.lastChild.remove();
+  markNear();
   count();
   if (fresh.length) painting = requestAnimationFrame(paint);
+}
+
+/** Mark the rows that fit into the list; those of the frame before may be below them now. */
+function markNear() {
+  let row = body.firstElementChild;
+  for (let at = 0; row && at < NEAR + PER_FRAME; at += 1, row = row.nextElementSibling) {
+    row.classList.toggle("near", at < NEAR);
+  }
 }
 
 function count() {
@@ -51,6 +62,7 @@ function add(more) {
 filter.addEventListener("input", () => {
   fresh = [];
   body.replaceChildren(...rows.filter(matches).reverse().map(cells));
+  markNear();
   count();
 });
 $("#burst")?.addEventListener("click", () => trying(() => send("/do/lookups", { count: 1000 })));

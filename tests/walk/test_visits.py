@@ -39,7 +39,7 @@ def turning_into(response: Response, inner: Handler, name: str = "") -> Handler:
         pytest.param(answering(TWO), "answers 2 records", id="it answers itself"),
         pytest.param(answering(Response()), "NODATA", id="without records"),
         pytest.param(answering(Response(Rcode.NXDOMAIN, rule="r")), "NXDOMAIN r", id="with its rule"),
-        pytest.param(answering(CACHED), "cache 7s", id="from its cache, with the age"),
+        pytest.param(answering(CACHED), "cache 7 s", id="from its cache, with the age"),
         pytest.param(failing, "SERVFAIL upstream", id="it fails"),
         pytest.param(turning_into(TWO, observed("next", answering(TWO))), PASSES, id="it changes nothing"),
         pytest.param(turning_into(TURNED, observed("next", answering(TWO))), "order", id="it rotates"),

@@ -208,7 +208,7 @@ def test_the_second_lookup_of_an_upstream_name_is_a_cache_hit_with_its_age() -> 
         assert any(step.who == "external resolver" for step in before.steps)
         assert not any(step.who == "external resolver" for step in after.steps)
         (hit,) = [step for step in after.steps if step.kind is Kind.PLUGIN and step.facts["plugin"] == "cache"]
-        assert "12s" in hit.says
+        assert "12 s" in hit.says
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,9 @@ async def test_without_javascript_the_form_and_all_steps_are_there(page: Page, b
     html = (await page.call("DOM.getOuterHTML", nodeId=document))["outerHTML"]
     assert html.count('<li class="step') > 20
     assert 'class="step call later' not in html
+    tree = (await page.call("Accessibility.getFullAXTree"))["nodes"]
+    controls = [node["name"]["value"] for node in tree if not node["ignored"] and node["role"]["value"] == "button"]
+    assert controls == ["Look up"]  # nothing that needs JavaScript
     await page.look(1280)
 
 
@@ -290,6 +293,15 @@ async def test_a_thousand_queries_do_not_stutter(page: Page, base: str) -> None:
         "[...new Set([...document.querySelectorAll('#stream tbody tr')].map((row) => row.cells[5].textContent))]"
     )
     assert results == ["NXDOMAIN"]
+
+
+async def test_the_list_of_queries_is_drawn_while_it_is_out_of_sight(page: Page, base: str) -> None:
+    """A capture of the whole page, which scrolls nowhere, has the rows that fit into the list."""
+    await opened(page, base, "pod=shop/cart&name=web")
+    await page.until("document.querySelectorAll('#stream tbody tr').length >= 4")
+    assert await page.value("document.querySelector('#stream .scroll').getBoundingClientRect().top > innerHeight")
+    undrawn = "[...document.querySelectorAll('#stream tbody tr')].slice(0, 12).filter((row) => !row.cells[0].checkVisibility({ contentVisibilityAuto: true })).length"
+    assert await page.value(undrawn) == 0
 
 
 async def test_a_page_that_is_open_over_a_restart_says_so_and_connects_again(page: Page) -> None:
