@@ -123,11 +123,12 @@ def test_a_kubeconfig_that_is_of_no_use(text: str, context: str, said: str, tmp_
     assert "\n" not in str(caught.value)
 
 
-async def test_listen_needs_a_port(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("value", "ended"), [("localhost", 2), ("localhost:5354", 1), ("nosuch0:5354", 1)])
+async def test_listen_needs_an_address_and_a_port(value: str, ended: int, tmp_path: Path) -> None:
     async with api(tmp_path) as (_, path):
-        status, _, err = await process.run("--kubeconfig", path, "--listen", "localhost")
-    assert status == 2
-    assert err.startswith("minidns: --listen localhost: HOST:PORT is needed")
+        status, _, err = await process.run("--kubeconfig", path, "--listen", value)
+    assert status == ended
+    assert err.startswith(f"minidns: --listen {value}: ")
 
 
 ALIASES = ("--alias", "k8s.internal", "--alias", "c1.example.org")

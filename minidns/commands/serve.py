@@ -272,13 +272,21 @@ def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
     """Return the settings that serve the cluster of ``--kubeconfig``."""
     from pathlib import Path
 
+    from minidns.corefile.blocks import ConfigError
+    from minidns.dns.networks import is_address
     from minidns.http.endpoint import split
     from minidns.laptop import corefile as laptop
+    from minidns.system.addresses import interfaces
 
     kubeconfig = str(Path(args.kubeconfig).expanduser())
     context = args.context or ""
     name = laptop.cluster(kubeconfig, context)
     host, number = split(args.listen)
+    if host and not is_address(host.partition("%")[0]) and host not in interfaces():
+        raise ConfigError(
+            f"--listen {args.listen}: HOST must be an IP address or an interface of"
+            f" this machine, such as {LISTEN}"
+        )
     host, aliases = host or "127.0.0.1", [laptop.alias(zone) for zone in args.alias]
     upstream = args.resolv_conf or laptop.resolv_conf()
     text = laptop.corefile(kubeconfig, context, host, int(number), aliases, upstream)

@@ -48,7 +48,9 @@ def _together(steps: Sequence[Step]) -> Step:
     if len(steps) == 1:
         return steps[0]
     return replace(
-        steps[0], who=f"plugins {names}", says="pass it on and change nothing"
+        steps[0],
+        who=f"plugins {names}",
+        says="pass it on and return the reply unchanged",
     )
 
 
