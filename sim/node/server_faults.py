@@ -32,7 +32,7 @@ from .faults import Fault, Faults, Served
 
 LIE = {rdata.A: "198.51.100.66", rdata.AAAA: "2001:db8:bad::66"}
 """The wrong addresses that a lying server answers (RFC 5737, RFC 3849)."""
-CAUSES = {"crash": "Error, exit code 2", "oom": "OOMKilled"}
+CAUSES = {"crash": "Error, exit code 137", "oom": "OOMKilled"}
 """Reasons of the end of a container by effect."""
 
 

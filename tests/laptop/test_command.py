@@ -92,7 +92,6 @@ def test_a_folder_that_somebody_uses_stays(tmp_path: Path, capsys: Capture) -> N
 @pytest.mark.parametrize(
     ("args", "named"),
     [
-        (["--server", "127.0.0.1"], "--server 127.0.0.1 HOST:PORT"),
         (["--server", "127.0.0.1:0"], "--server 127.0.0.1:0 HOST:PORT"),
         (["--server", "here:53"], "--server here:53 HOST"),
         (["--zone", ""], "--zone ''"),
