@@ -16,7 +16,7 @@ _MUSL_LONGEST_LINE = 254
 """Characters that fit into musl's buffer with a newline; longer lines are ignored."""
 _MUSL_MAXIMA = {"ndots": 15, "timeout": 60, "attempts": 10}
 _GLIBC_MAXIMA = {"ndots": 15, "timeout": 30, "attempts": 5}
-_GLIBC_FLAGS = (
+GLIBC_FLAGS = (
     "rotate",
     "edns0",
     "single-request-reopen",
@@ -120,7 +120,7 @@ def _glibc_option(conf: Conf, word: str, release: GlibcRelease) -> Conf:
     negated = release.negation and word.startswith("-")
     word = word[1:] if negated else word
     # an option is known by how it begins
-    known = (*_GLIBC_FLAGS, *release.options)
+    known = (*GLIBC_FLAGS, *release.options)
     flag = next((flag for flag in known if word.startswith(flag)), "")
     flags = {flag.replace("_", "-")} - {""}
     return replace(conf, flags=conf.flags - flags if negated else conf.flags | flags)

@@ -19,8 +19,8 @@ from minidns.upstream.turns import Turns
 R = TypeVar("R")
 
 JOINED_S = 0.5
-"""Seconds after its start in which a call is joined by others. Most upstreams reply in
-less; then a query that is alone would be sent, too."""
+"""Seconds after its start in which others join a call. Most upstreams reply sooner. A
+query that comes later is sent itself: the packet of the first may have been lost."""
 AT_ONCE = 16
 """Calls of a queue at a time: each is a chance for a forged reply."""
 AT_ONCE_PER_CLIENT = 8

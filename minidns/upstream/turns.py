@@ -1,4 +1,4 @@
-"""Turns: of those that want the same, a few go at a time, in order of arrival."""
+"""Limits how many tasks with the same key run at a time; others wait in order."""
 
 import asyncio
 from collections import deque
@@ -6,7 +6,11 @@ from collections.abc import Hashable
 
 
 class Turns:
-    """Up to ``at_once`` turns of each key are taken at a time, in order of arrival."""
+    """The turns of tasks: up to ``at_once`` with the same key run at a time.
+
+    Unlike a semaphore for each key, a free turn is taken without a coroutine, and a key
+    that nobody uses takes no memory.
+    """
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once

@@ -28,11 +28,12 @@ from minidns.dns.reply import Reply, decode_reply
 from minidns.dns.wire import decode_query, encode_response
 from minidns.stub.protocol import Transport
 
+from ..controllers.containers import OOM_KILLED
 from .faults import Fault, Faults, Served
 
 LIE = {rdata.A: "198.51.100.66", rdata.AAAA: "2001:db8:bad::66"}
 """The wrong addresses that a lying server answers (RFC 5737, RFC 3849)."""
-CAUSES = {"crash": "Error, exit code 137", "oom": "OOMKilled"}
+CAUSES = {"crash": "Error, exit code 137", "oom": OOM_KILLED}
 """Reasons of the end of a container by effect."""
 
 

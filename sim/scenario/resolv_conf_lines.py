@@ -6,26 +6,24 @@ C libraries ignore what they do not know. In a scenario that is a mistake.
 import re
 
 from minidns.dns import names
-from minidns.stub.resolv_conf import literal_address
+from minidns.stub.glibc import RELEASES
+from minidns.stub.resolv_conf import GLIBC_FLAGS, literal_address
 from minidns.text.arguments import not_one_of
 
 KEYWORDS = ("nameserver", "search", "domain", "options", "sortlist")
 NUMBERS = ("ndots", "timeout", "attempts")
-FLAGS = (
-    "debug",
-    "rotate",
-    "no-aaaa",
-    "no-check-names",
-    "inet6",
-    "edns0",
-    "single-request",
-    "single-request-reopen",
-    "no-tld-query",
-    "use-vc",
-    "no-reload",
-    "trust-ad",
+_UNREAD = ("debug", "no-check-names", "inet6")
+"""Options that change no query, and so are not modelled."""
+FLAGS = tuple(
+    dict.fromkeys(
+        (
+            *GLIBC_FLAGS,
+            *(flag for each in RELEASES.values() for flag in each.options),
+            *_UNREAD,
+        )
+    )
 )
-"""The options without a number."""
+"""The options without a number; ``-`` before one switches it off since glibc 2.42."""
 
 
 def check(text: str) -> None:
@@ -72,8 +70,8 @@ def check_option(word: str) -> None:
         ValueError: it is none of resolv.conf(5).
 
     """
-    name, colon, number = word.partition(":")
-    if name in NUMBERS:
+    name, colon, number = word.removeprefix("-").partition(":")
+    if name in NUMBERS and not word.startswith("-"):
         if not re.fullmatch(r"\d{1,9}", number, re.ASCII):
             raise ValueError(f"{word} is not {name}:NUMBER")
     elif colon or name not in FLAGS:
