@@ -117,7 +117,7 @@ def _documents(text: str) -> Iterator[tuple[Any, yaml.Node]]:
         while loader.check_node():
             node = loader.get_node()
             assert node is not None  # check_node has said so
-            _check_keys(node, ())
+            _check_keys(node, (), set())
             yield loader.construct_document(node), node
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -128,26 +128,31 @@ def _documents(text: str) -> Iterator[tuple[Any, yaml.Node]]:
         loader.dispose()
 
 
-def _check_keys(node: yaml.Node, around: tuple[yaml.Node, ...]) -> None:
+def _check_keys(
+    node: yaml.Node, around: tuple[yaml.Node, ...], checked: set[yaml.Node]
+) -> None:
     """Check that no key is there twice, and no value inside itself.
 
     Raises:
         ApiError: one is (400).
 
     """
-    if any(node is each for each in around):
+    if node in around:
         raise _unreadable(node.start_mark.line + 1, "a value contains itself")
+    if node in checked:  # an alias; without this, aliases of aliases take forever
+        return
+    checked.add(node)
     inside = (*around, node)
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _check_keys(item, inside)
+            _check_keys(item, inside, checked)
     if isinstance(node, yaml.MappingNode):
         keys = Counter(str(key.value) for key, _ in node.value)
         for key, value in node.value:
             if keys[str(key.value)] > 1 and key.value != "<<":
                 line = key.start_mark.line + 1
                 raise _unreadable(line, f"the key {key.value} is there twice")
-            _check_keys(value, inside)
+            _check_keys(value, inside, checked)
 
 
 _REASONS = {

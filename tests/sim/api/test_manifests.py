@@ -69,6 +69,12 @@ def test_what_is_no_manifest(text: str, line: int, word: str) -> None:
     assert word in message
 
 
+def test_aliases_of_aliases_take_no_longer_than_their_text() -> None:
+    levels = [f"  v{n}: &v{n} [*v{n - 1}, *v{n - 1}]\n" for n in range(1, 60)]
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\nx:\n  v0: &v0 [x]\n{''.join(levels)}"
+    assert names(from_text(text)) == ["a"]
+
+
 @table(
     ("path", "line"),
     [("metadata.name", 3), ("spec.ports[1].port", 7), ("spec.ports[5].port", 5), ("spec.selector", 4), ("", 1)],
